@@ -163,7 +163,7 @@ pub enum EditError {
     #[error(transparent)]
     Fact(#[from] FactError),
     /// The device's clock is beyond every calendar.
-    #[error("the device's clock shows no year between 1 and 9999: set the clock")]
+    #[error("the device's clock shows no year between 1970 and 9999: set the clock")]
     Clock,
 }
 
@@ -177,6 +177,9 @@ impl Edit {
     /// # Errors
     /// [`EditError`], which says what to do. Whether the records that it names exist is not known here.
     pub fn check(&self, schema: &Schema) -> Result<Outcome, EditError> {
+        if self.at.ms() < 0 || self.at.year_in_shanghai().is_none() {
+            return Err(EditError::Clock);
+        }
         match &self.action {
             Action::RegisterHousehold { fields, dwelling, residents } => {
                 if residents.len() > MOST_NEW_RESIDENTS {
@@ -328,6 +331,9 @@ mod tests {
 
     #[test]
     fn an_edit_that_cannot_be_kept_is_refused_with_the_reason() {
+        let clock =
+            Edit { at: Instant::from_ms(-1), ..edit(Action::WithdrawNeed { resident: None, kind: "x".into() }) };
+        assert_eq!(clock.check(&SCHEMA_1), Err(EditError::Clock));
         let nothing = Action::Correct { record: RecordPath::dwelling(), fields: Fields::new() };
         assert_eq!(edit(nothing).check(&SCHEMA_1), Err(EditError::Nothing));
         let record: RecordPath = "residents".parse().expect("a path");

@@ -14,6 +14,9 @@ use std::sync::LazyLock;
 
 /// Purposes of one visit at most.
 pub const MOST_PURPOSES: usize = 8;
+/// Bytes (UTF-8) of all texts of one fact at most: a note of 2,000 Chinese characters fits, and with it the fact into one
+/// change.
+pub const LONGEST_TEXTS_BYTES: usize = 6_000;
 /// Persons spoken to in one visit at most: more than live in any dwelling.
 pub const MOST_PERSONS: usize = 32;
 /// Observations of one visit at most: one of each kind.
@@ -191,6 +194,9 @@ pub enum FactError {
     /// A text that is too long, empty or unprintable.
     #[error("{0} is 1 to {NOTE_LENGTH} characters, without control characters or spaces at its ends")]
     Text(&'static str),
+    /// Texts that are too long together.
+    #[error("the texts of one record have at most {LONGEST_TEXTS_BYTES} bytes together: write a further note")]
+    TooLong,
     /// The visit ends before it begins, or lasts more than a day.
     #[error("a visit ends after it begins and within a day")]
     Duration,
@@ -273,6 +279,14 @@ impl Fact {
     /// # Errors
     /// [`FactError`], the first that is found.
     pub fn check(&self) -> Result<(), FactError> {
+        let texts = match &self.body {
+            FactBody::Visit(visit) => visit.note.as_ref().map_or(0, String::len),
+            FactBody::Note { text, .. } => text.len(),
+            FactBody::Correction { reason, visit, .. } => reason.len() + visit.note.as_ref().map_or(0, String::len),
+        };
+        if texts > LONGEST_TEXTS_BYTES {
+            return Err(FactError::TooLong);
+        }
         match &self.body {
             FactBody::Visit(visit) => visit.check(),
             FactBody::Note { text, .. } => note(text, "a note"),
@@ -392,8 +406,22 @@ mod tests {
         assert_eq!(check(far), Err(FactError::Duration));
         let place = Some(Place { latitude_microdegrees: i32::MIN, longitude_microdegrees: 0, accuracy_m: 0 });
         assert_eq!(check(Visit { place, ..visit() }), Err(FactError::Place));
-        let note = Some("长".repeat(NOTE_LENGTH + 1));
+        let note = Some("a".repeat(NOTE_LENGTH + 1));
         assert_eq!(check(Visit { note, ..visit() }), Err(FactError::Text("the note of a visit")));
+    }
+
+    #[test]
+    fn texts_that_do_not_fit_into_one_change_are_refused_before_anything_is_saved() {
+        assert_eq!(check(Visit { note: Some("长".repeat(NOTE_LENGTH)), ..visit() }), Ok(()));
+        let wide = Some("𠮷".repeat(NOTE_LENGTH));
+        assert_eq!(check(Visit { note: wide, ..visit() }), Err(FactError::TooLong));
+        let body = FactBody::Correction {
+            corrects: FactId::from_bytes([5; 16]),
+            reason: "长".repeat(NOTE_LENGTH),
+            visit: visit(),
+        };
+        let fact = Fact { id: FactId::from_bytes([4; 16]), household: HouseholdId::from_bytes([3; 16]), body };
+        assert_eq!(fact.check(), Err(FactError::TooLong));
     }
 
     #[test]

@@ -1,0 +1,24 @@
+//! Replication without I/O: what documents hold, how edits become changes and changes become records, what travels,
+//! and what is let in.
+//!
+//! Built on Automerge, and the only crate that knows it. Neither clock nor entropy nor network: all are arguments.
+//!
+//! **Invariant:** replicas that hold the same changes hold the same records; no bytes whatever make this crate panic
+//! outwards or exceed its limits.
+
+pub mod answer;
+pub mod change;
+pub mod document;
+pub mod fact;
+pub mod genesis;
+pub mod guard;
+pub mod member;
+pub mod message;
+pub mod proof;
+pub mod reading;
+pub mod replica;
+
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+pub(crate) mod testing;

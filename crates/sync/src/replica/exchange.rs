@@ -1,0 +1,244 @@
+//! When the phone asks, what it sends, and in what order it takes in an answer.
+//!
+//! A *run* is a row of exchanges, one at a time, until nothing is left to hand in or to fetch, or one fails.
+//!
+//! **Invariant:** a run ends: each request of it hands in what this run has not handed in yet, or follows a cursor that
+//! moved.
+
+use super::row::{PendingState, Row, Standing};
+use super::{Effect, Entropy, Exchanged, Failure, Replica};
+use crate::document::{ActorId, ChangeHash, DocumentKey};
+use crate::message::{
+    Answer, ENCODER, LONGEST_CURSOR, MOST_NEW_ACTORS, MOST_SCOPES, PROTOCOL, Push, Request, ScopeRequest,
+};
+use gridwork_domain::id::ScopeId;
+use gridwork_domain::instant::Instant;
+use minicbor::bytes::ByteVec;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Changes in one request: a cut link loses little, and a day's work still goes in one.
+const MOST_PUSHED: usize = 200;
+/// Bytes of changes in one request.
+const MOST_PUSHED_BYTES: usize = 200_000;
+/// The first wait after a failure is at most this long; it doubles with each.
+const FIRST_WAIT_MS: u64 = 1_000;
+/// The longest wait after a failure.
+const LONGEST_WAIT_MS: u64 = 300_000;
+/// The longest wait that a registry may ask for, in seconds.
+const LONGEST_RETRY_AFTER_S: u64 = 3_600;
+/// How often a phone with nothing to do asks for news.
+const QUIET_MS: i64 = 900_000;
+/// How often a change that is held is handed in again.
+const HELD_MS: i64 = 3_600_000;
+
+/// A row of exchanges, and the request that is on its way.
+#[derive(Debug, Default)]
+pub(super) struct Run {
+    /// Whether news are fetched.
+    pull: bool,
+    /// Whether the clock was put right and the request sent again.
+    clock_corrected: bool,
+    /// What the request on its way hands in.
+    batch: BTreeSet<(DocumentKey, ChangeHash)>,
+    /// The actors that it declares.
+    declared: Vec<ActorId>,
+    /// What this run has handed in.
+    offered: BTreeSet<(DocumentKey, ChangeHash)>,
+}
+
+impl Run {
+    /// Lets a change be handed in again.
+    pub(super) fn offer_again(&mut self, key: DocumentKey, hash: ChangeHash) {
+        self.offered.remove(&(key, hash));
+    }
+}
+
+/// The time between runs.
+#[derive(Debug, Default)]
+pub(super) struct Rest {
+    failures: u32,
+    unknown: bool,
+    from: Option<Instant>,
+    until: Option<Instant>,
+}
+
+impl Rest {
+    /// Whether the time has come; also if the clock was set back.
+    pub(super) fn is_over(&self, now: Instant) -> bool {
+        self.until.is_some_and(|until| now >= until || self.from.is_some_and(|from| now < from))
+    }
+
+    fn wait(&mut self, now: Instant, wait_ms: i64) -> Effect {
+        let until = now.plus_ms(wait_ms);
+        (self.from, self.until) = (Some(now), Some(until));
+        Effect::WakeAt(until)
+    }
+}
+
+impl Replica {
+    pub(super) fn begin(&mut self, now: Instant, pull: bool) -> Vec<Effect> {
+        if self.run.is_some() {
+            return Vec::new();
+        }
+        self.rest.until = None;
+        self.send(now, Run { pull, ..Run::default() })
+    }
+
+    pub(super) fn answered(
+        &mut self,
+        now: Instant,
+        entropy: &mut dyn Entropy,
+        answer: Answer,
+        bytes: usize,
+    ) -> Vec<Effect> {
+        let Some(mut run) = self.run.take() else { return Vec::new() };
+        let mut report = Exchanged { pushed: run.batch.len() as u64, bytes: bytes as u64, ..Exchanged::default() };
+        for actor in std::mem::take(&mut run.declared) {
+            self.put(Row::Actor(actor, true));
+        }
+        run.offered.append(&mut run.batch);
+        let skew_ms = answer.server_time().ms().saturating_sub(now.ms());
+        let last_contact = Some(answer.server_time());
+        self.put(Row::Standing(Standing { actor: self.standing.actor, skew_ms: Some(skew_ms), last_contact }));
+
+        self.learn_authors(&answer.authors);
+        self.take_verdicts(now, &answer.verdicts, &mut run, &mut report);
+        let more = run.pull && self.take_news(now, answer.scopes, &mut run, &mut report);
+        if run.pull && !more {
+            self.replay(now, entropy, &mut report);
+        }
+
+        (self.rest.failures, self.rest.unknown) = (0, false);
+        let mut effects: Vec<Effect> = self.save().into_iter().collect();
+        effects.push(Effect::Exchanged(report));
+        if more || self.has_more_to_push(now, &run) {
+            effects.extend(self.send(now, run));
+        } else {
+            effects.push(self.rest.wait(now, QUIET_MS));
+        }
+        effects
+    }
+
+    pub(super) fn failed(&mut self, now: Instant, entropy: &mut dyn Entropy, failure: Failure) -> Vec<Effect> {
+        let Some(mut run) = self.run.take() else { return Vec::new() };
+        let mut effects = Vec::new();
+        if let Failure::StaleClock { server_time } = failure {
+            let skew_ms = Some(server_time.ms().saturating_sub(now.ms()));
+            self.put(Row::Standing(Standing { skew_ms, ..self.standing.clone() }));
+            effects.extend(self.save());
+            if !run.clock_corrected {
+                run.clock_corrected = true;
+                effects.extend(self.send(now, run));
+                return effects;
+            }
+        }
+        self.rest.failures = self.rest.failures.saturating_add(1);
+        let doublings = (self.rest.failures - 1).min(16);
+        let ceiling_ms = (FIRST_WAIT_MS << doublings).min(LONGEST_WAIT_MS);
+        let wait_ms = match failure {
+            Failure::Network(_) | Failure::StaleClock { .. } => draw_below(entropy, ceiling_ms),
+            Failure::Busy { retry_after_s } => {
+                retry_after_s.min(LONGEST_RETRY_AFTER_S) * 1_000 + draw_below(entropy, ceiling_ms)
+            }
+            Failure::Refused(_) => LONGEST_WAIT_MS / 2 + draw_below(entropy, LONGEST_WAIT_MS / 2),
+            // A link that repeats requests makes the copy look so; if it happens again, a person has to enrol the device.
+            Failure::Unauthorized(_) if !std::mem::replace(&mut self.rest.unknown, true) => {
+                draw_below(entropy, ceiling_ms)
+            }
+            Failure::Unauthorized(_) => return effects,
+        };
+        effects.push(self.rest.wait(now, i64::try_from(wait_ms).unwrap_or(i64::MAX)));
+        effects
+    }
+
+    /// Held edits that the test names are handed in again.
+    pub(super) fn ask_again(&mut self, run: &mut Run, test: impl Fn(&DocumentKey) -> bool) {
+        let held = |pending: &&super::Pending| matches!(pending.state, PendingState::Held { .. });
+        let again: Vec<_> =
+            self.outbox.values().filter(held).filter(|pending| test(&pending.document)).cloned().collect();
+        for mut pending in again {
+            run.offer_again(pending.document, pending.change.hash);
+            pending.state = PendingState::Waiting;
+            self.put(Row::Pending(pending));
+        }
+    }
+
+    fn send(&mut self, now: Instant, mut run: Run) -> Vec<Effect> {
+        let request = self.request(now, &mut run);
+        self.run = Some(run);
+        vec![Effect::Send(request)]
+    }
+
+    fn request(&self, now: Instant, run: &mut Run) -> Request {
+        let (mut bytes, mut new_actors) = (0, BTreeSet::new());
+        let mut pushes: BTreeMap<DocumentKey, (ScopeId, Vec<ByteVec>)> = BTreeMap::new();
+        run.batch.clear();
+        for pending in self.to_push(now, run) {
+            bytes += pending.change.bytes.len();
+            let undeclared = self.actors.get(&pending.change.actor) == Some(&false);
+            new_actors.extend(undeclared.then_some(pending.change.actor));
+            let full = run.batch.len() == MOST_PUSHED || bytes > MOST_PUSHED_BYTES;
+            if !run.batch.is_empty() && (full || new_actors.len() > MOST_NEW_ACTORS) {
+                if undeclared && new_actors.len() > MOST_NEW_ACTORS {
+                    new_actors.remove(&pending.change.actor);
+                }
+                break;
+            }
+            run.batch.insert((pending.document, pending.change.hash));
+            let home = self.documents.get(&pending.document).map_or(pending.home, |document| document.home);
+            let (_, changes) = pushes.entry(pending.document).or_insert((home, Vec::new()));
+            changes.push(pending.change.bytes.clone().into());
+        }
+        run.declared = new_actors.iter().copied().collect();
+        let scopes = self.scopes.iter().take(if run.pull { MOST_SCOPES } else { 0 });
+        Request {
+            protocol: PROTOCOL,
+            encoder: ENCODER,
+            device: (*self.owner.device.as_bytes()).into(),
+            sent_at_ms: now.ms(),
+            scopes: scopes
+                .map(|(id, scope)| ScopeRequest {
+                    scope: (*id.as_bytes()).into(),
+                    cursor: scope.cursor.clone().map(Into::into),
+                })
+                .collect(),
+            budget: None,
+            new_actors: new_actors.into_iter().map(|actor| actor.0.into()).collect(),
+            // In the order of keys: households come before the visits to them.
+            pushes: pushes
+                .into_iter()
+                .map(|(key, (home, changes))| Push {
+                    scope: (*home.as_bytes()).into(),
+                    document: (*key.id.as_bytes()).into(),
+                    epoch: key.epoch,
+                    changes,
+                })
+                .collect(),
+        }
+    }
+
+    fn to_push<'a>(&'a self, now: Instant, run: &Run) -> Vec<&'a super::Pending> {
+        let is_due = |pending: &&super::Pending| match &pending.state {
+            PendingState::Waiting => true,
+            PendingState::Held { asked_at, .. } => now.ms().abs_diff(asked_at.ms()) >= HELD_MS.unsigned_abs(),
+            PendingState::Aside | PendingState::Refused { .. } => false,
+        };
+        let is_new = |pending: &&super::Pending| !run.offered.contains(&(pending.document, pending.change.hash));
+        self.outbox.values().filter(is_due).filter(is_new).collect()
+    }
+
+    fn has_more_to_push(&self, now: Instant, run: &Run) -> bool {
+        !self.to_push(now, run).is_empty()
+    }
+}
+
+/// Whether these bytes can be sent back as a cursor.
+pub(super) fn is_cursor(bytes: &[u8]) -> bool {
+    bytes.len() <= LONGEST_CURSOR
+}
+
+fn draw_below(entropy: &mut dyn Entropy, ceiling: u64) -> u64 {
+    let mut bytes = [0; 8];
+    entropy.fill(&mut bytes);
+    u64::from_be_bytes(bytes) % (ceiling + 1)
+}
