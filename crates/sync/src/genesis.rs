@@ -8,7 +8,7 @@
 
 use crate::document::{ActorId, ChangeHash, DocumentKey};
 use automerge::legacy::{Key, ObjectId, Op, OpId, OpType, SortedVec};
-use automerge::{Automerge, Change, ExpandedChange, ObjType, ScalarValue};
+use automerge::{Automerge, Change, ExpandedChange, ObjType, ReadDoc, ScalarValue};
 use gridwork_domain::schema::{Container, Schema};
 use std::num::NonZeroU64;
 
@@ -47,7 +47,7 @@ pub fn begin(schema: &Schema, key: &DocumentKey) -> Automerge {
 pub fn add_missing(schema: &Schema, key: &DocumentKey, document: &mut Automerge) -> Vec<Change> {
     let missing: Vec<Change> = genesis(schema, key)
         .into_iter()
-        .filter(|change| automerge::ReadDoc::get_change_by_hash(document, &change.hash()).is_none())
+        .filter(|change| !document.get_missing_deps(&[change.hash()]).is_empty())
         .collect();
     for change in &missing {
         document.apply_changes([change.clone()]).expect("a genesis change depends on genesis changes alone");
@@ -115,7 +115,7 @@ fn at_root(key: &str, action: OpType) -> Op {
 mod tests {
     use super::*;
     use crate::document::DocumentId;
-    use automerge::{ROOT, ReadDoc};
+    use automerge::ROOT;
     use gridwork_domain::id::HouseholdId;
     use gridwork_domain::schema::SCHEMA_1;
 

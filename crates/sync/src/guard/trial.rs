@@ -106,9 +106,17 @@ pub(super) fn household(
     let tried = catch_unwind(AssertUnwindSafe(|| {
         let mut current = document.unwrap_or_else(genesis::empty);
         let missing = genesis::add_missing(rules.schema, key, &mut current);
-        let seen = at_dependencies(&current, change)?;
-        grammar::check(rules, key, &seen, &current, change)?;
-        let (snapshot, heads, reading) = apply(rules, key, seen, current, change)?;
+        if current.get_heads() == change.deps() {
+            grammar::check(rules, key, &current, &current, change)?;
+        } else {
+            let mut seen = current.fork_at(change.deps()).map_err(|error| failed(&error))?;
+            grammar::check(rules, key, &seen, &current, change)?;
+            seen.apply_changes([change.clone()]).map_err(|error| failed(&error))?;
+            if seen.get_heads() != [change.hash()] {
+                return Err(failed(&"it does not apply to what it depends on"));
+            }
+        }
+        let (snapshot, heads, reading) = apply(rules, key, current, change)?;
         let later = missing.iter().filter(|change| change.seq() > 1);
         let genesis = later.filter_map(RawChange::of).collect();
         Ok((genesis, Effect::Household { snapshot, heads, reading: Box::new(reading) }))
@@ -116,25 +124,12 @@ pub(super) fn household(
     tried.unwrap_or_else(|_| Err(Refusal::new(Code::Trial, "the library gave up on this change")))
 }
 
-fn at_dependencies(current: &Automerge, change: &Change) -> Result<Automerge, Refusal> {
-    if current.get_heads() == change.deps() {
-        return Ok(current.clone());
-    }
-    current.fork_at(change.deps()).map_err(|error| Refusal::new(Code::Trial, error.to_string()))
-}
-
 fn apply(
     rules: &Rules<'_>,
     key: &DocumentKey,
-    mut seen: Automerge,
     mut current: Automerge,
     change: &Change,
 ) -> Result<(Vec<u8>, Vec<ChangeHash>, Reading), Refusal> {
-    let failed = |error: &dyn std::fmt::Display| Refusal::new(Code::Trial, error.to_string());
-    seen.apply_changes([change.clone()]).map_err(|error| failed(&error))?;
-    if seen.get_heads() != [change.hash()] {
-        return Err(failed(&"it does not apply to what it depends on"));
-    }
     current.apply_changes([change.clone()]).map_err(|error| failed(&error))?;
     let snapshot = current.save_nocompress();
     if snapshot.len() > rules.document_bytes {
@@ -148,4 +143,8 @@ fn apply(
     }
     let reading = read_household(rules.schema, key, &loaded).map_err(|error| failed(&error))?;
     Ok((snapshot, heads.into_iter().map(Into::into).collect(), reading))
+}
+
+fn failed(error: &dyn std::fmt::Display) -> Refusal {
+    Refusal::new(Code::Trial, error.to_string())
 }

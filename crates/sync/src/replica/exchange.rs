@@ -3,7 +3,7 @@
 //! A *run* is a row of exchanges, one at a time, until nothing is left to hand in or to fetch, or one fails.
 //!
 //! **Invariant:** a run ends: each request of it hands in what this run has not handed in yet, or follows a cursor that
-//! moved.
+//! moved, and there are not too many.
 
 use super::row::{PendingState, Row, Standing};
 use super::{Effect, Entropy, Exchanged, Failure, Replica};
@@ -26,6 +26,8 @@ const FIRST_WAIT_MS: u64 = 1_000;
 const LONGEST_WAIT_MS: u64 = 300_000;
 /// The longest wait that a registry may ask for, in seconds.
 const LONGEST_RETRY_AFTER_S: u64 = 3_600;
+/// Requests of one run at most: a grid's ten years in answers of the smallest budget. It is gone on with later.
+const MOST_REQUESTS: u32 = 10_000;
 /// How often a phone with nothing to do asks for news.
 const QUIET_MS: i64 = 900_000;
 /// How often a change that is held is handed in again.
@@ -36,6 +38,8 @@ const HELD_MS: i64 = 3_600_000;
 pub(super) struct Run {
     /// Whether news are fetched.
     pull: bool,
+    /// Requests so far.
+    requests: u32,
     /// Whether the clock was put right and the request sent again.
     clock_corrected: bool,
     /// What the request on its way hands in.
@@ -111,7 +115,7 @@ impl Replica {
         (self.rest.failures, self.rest.unknown) = (0, false);
         let mut effects: Vec<Effect> = self.save().into_iter().collect();
         effects.push(Effect::Exchanged(report));
-        if more || self.has_more_to_push(now, &run) {
+        if run.requests < MOST_REQUESTS && (more || self.has_more_to_push(now, &run)) {
             effects.extend(self.send(now, run));
         } else {
             effects.push(self.rest.wait(now, QUIET_MS));
@@ -159,7 +163,7 @@ impl Replica {
         for mut pending in again {
             run.offer_again(pending.document, pending.change.hash);
             pending.state = PendingState::Waiting;
-            self.put(Row::Pending(pending));
+            self.put(Row::Pending(Box::new(pending)));
         }
     }
 
@@ -172,6 +176,7 @@ impl Replica {
     fn request(&self, now: Instant, run: &mut Run) -> Request {
         let (mut bytes, mut new_actors) = (0, BTreeSet::new());
         let mut pushes: BTreeMap<DocumentKey, (ScopeId, Vec<ByteVec>)> = BTreeMap::new();
+        run.requests += 1;
         run.batch.clear();
         for pending in self.to_push(now, run) {
             bytes += pending.change.bytes.len();

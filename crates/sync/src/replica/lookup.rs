@@ -222,14 +222,17 @@ impl Replica {
 
     fn with_names(&self, conflict: Conflict<ActorId>) -> Conflict<Person> {
         let alternatives = conflict.alternatives.into_iter();
-        let alternatives = alternatives.map(|Alternative { value, by, at }| Alternative { value, by: self.person(by), at });
+        let alternatives =
+            alternatives.map(|Alternative { value, by, at }| Alternative { value, by: self.person(by), at });
         Conflict { path: conflict.path, alternatives: alternatives.collect() }
     }
 }
 
 fn unsent_fact(pending: &Pending) -> Option<FactId> {
     match pending.edit.action {
-        Action::RecordVisit { fact, .. } | Action::WriteNote { fact, .. } | Action::CorrectVisit { fact, .. } => Some(fact),
+        Action::RecordVisit { fact, .. } | Action::WriteNote { fact, .. } | Action::CorrectVisit { fact, .. } => {
+            Some(fact)
+        }
         _ => None,
     }
 }

@@ -31,8 +31,7 @@ impl Replica {
     pub(super) fn learn_authors(&mut self, authors: &[Author]) {
         for author in authors.iter().filter(|author| author.name.len() <= LONGEST_NAME_BYTES) {
             let actor = ActorId(*author.actor);
-            let person =
-                Person { staff: Some(StaffId::from_bytes(*author.staff)), name: Some(author.name.clone()) };
+            let person = Person { staff: Some(StaffId::from_bytes(*author.staff)), name: Some(author.name.clone()) };
             if self.authors.get(&actor) != Some(&person) {
                 self.put(Row::Author(actor, person));
             }
@@ -137,7 +136,8 @@ impl Replica {
         let healed = |document: &Document| {
             document.home == scope && document.damage.as_ref().is_some_and(|damage| !damage.again)
         };
-        let healed: Vec<_> = self.documents.iter().filter(|(_, document)| healed(document)).map(|(key, _)| *key).collect();
+        let healed: Vec<_> =
+            self.documents.iter().filter(|(_, document)| healed(document)).map(|(key, _)| *key).collect();
         for key in healed {
             if let Some(document) = self.documents.get(&key).cloned() {
                 self.put(Row::Document(key, Document { damage: None, ..document }));
@@ -272,7 +272,7 @@ impl<'a> Incoming<'a> {
                 *document = tried;
             } else {
                 pending.state = PendingState::Aside;
-                self.replica.put(Row::Pending(pending));
+                self.replica.put(Row::Pending(Box::new(pending)));
             }
         }
     }

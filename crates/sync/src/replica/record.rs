@@ -139,7 +139,7 @@ impl Replica {
         self.put(Row::Document(draft.key, draft.document));
         let number = self.outbox.last_key_value().map_or(1, |(last, _)| last + 1);
         let (document, change, state) = (draft.key, draft.change, PendingState::Waiting);
-        self.put(Row::Pending(Pending { number, edit, home, document, change, state, replays }));
+        self.put(Row::Pending(Box::new(Pending { number, edit, home, document, change, state, replays })));
     }
 
     fn draft_fact(

@@ -21,7 +21,7 @@ pub enum Row {
     /// The document is not there any more.
     DocumentRemoved(DocumentKey),
     /// An edit on which there is no verdict yet, by the edit's id.
-    Pending(Pending),
+    Pending(Box<Pending>),
     /// The edit is merged.
     Settled(EditId),
     /// A scope that the device holds, by its id.
@@ -147,7 +147,7 @@ impl Replica {
                 if let Some(number) = self.numbers.insert(pending.edit.id, pending.number) {
                     self.outbox.remove(&number);
                 }
-                self.outbox.insert(pending.number, pending);
+                self.outbox.insert(pending.number, *pending);
             }
             Row::Settled(edit) => {
                 if let Some(number) = self.numbers.remove(&edit) {

@@ -35,13 +35,13 @@ impl Replica {
         let mut refused: BTreeMap<DocumentKey, BTreeMap<u64, String>> = BTreeMap::new();
         for verdict in verdicts {
             let Ok(key) = verdict.key() else { continue };
-            let pending = self.outbox.values().find(|pending| pending.document == key && pending.change.hash == verdict.hash());
+            let pending =
+                self.outbox.values().find(|pending| pending.document == key && pending.change.hash == verdict.hash());
             let Some(pending) = pending.filter(|pending| pending.is_in_document()).cloned() else { continue };
             let code = verdict.code.clone().unwrap_or_default();
             match verdict.outcome {
                 Outcome::Merged | Outcome::Known => {
-                    let count =
-                        if verdict.outcome == Outcome::Merged { &mut report.merged } else { &mut report.known };
+                    let count = if verdict.outcome == Outcome::Merged { &mut report.merged } else { &mut report.known };
                     *count += 1;
                     self.put(Row::Settled(pending.edit.id));
                     self.ask_again(run, |held| held.id.subject() == key.id.subject());
@@ -49,7 +49,7 @@ impl Replica {
                 Outcome::Held => {
                     report.held += 1;
                     let state = PendingState::Held { code, asked_at: now };
-                    self.put(Row::Pending(Pending { state, ..pending }));
+                    self.put(Row::Pending(Box::new(Pending { state, ..pending })));
                 }
                 Outcome::Quarantined => {
                     refused.entry(key).or_default().insert(pending.number, code);
@@ -110,9 +110,8 @@ impl Replica {
                 Err(NotSaved::Damaged(_)) => {}
                 Err(reason) => {
                     report.refused += 1;
-                    let state =
-                        PendingState::Refused { code: reason.word().to_owned(), detail: reason.to_string() };
-                    self.put(Row::Pending(Pending { state, ..pending }));
+                    let state = PendingState::Refused { code: reason.word().to_owned(), detail: reason.to_string() };
+                    self.put(Row::Pending(Box::new(Pending { state, ..pending })));
                 }
             }
         }
@@ -152,7 +151,7 @@ impl Replica {
                 _ => PendingState::Aside,
             };
             pending.replays += u8::from(code.is_some());
-            self.put(Row::Pending(pending));
+            self.put(Row::Pending(Box::new(pending)));
         }
         dropped
     }

@@ -127,7 +127,8 @@ fn no_spoilt_answer_panics_or_stops_the_phone() {
     let template = Phone::enrol(&mut server, 2, &SCHEMA_1);
     let mut random = Random(0xdada);
     for case in 0..300 {
-        let mut two = Phone { random: Random(case + 1), disk: template.disk.clone(), ..Phone::enrol(&mut server, 2, &SCHEMA_1) };
+        let mut two =
+            Phone { random: Random(case + 1), disk: template.disk.clone(), ..Phone::enrol(&mut server, 2, &SCHEMA_1) };
         two.restart();
         sync_spoilt(&mut two, &mut server, |entries| {
             for entry in entries {

@@ -316,7 +316,10 @@ fn phones_of_two_releases_share_a_household() {
     assert!(new.outbox().is_empty() && old.outbox().is_empty());
     assert_eq!(new.text(home(1), &contract, "company").as_deref(), Some("和美物业"));
     assert_eq!(new.text(home(1), &record, "former_name").as_deref(), Some("王英"));
-    assert_eq!(old.text(home(1), &RecordPath::household(), "remark"), new.text(home(1), &RecordPath::household(), "remark"));
+    assert_eq!(
+        old.text(home(1), &RecordPath::household(), "remark"),
+        new.text(home(1), &RecordPath::household(), "remark")
+    );
     old.act(home(1), correct("contact_phone", "13811111111"));
     old.sync(&mut server);
     new.sync(&mut server);
