@@ -1,0 +1,129 @@
+//! Edits of a household by staff: from an action to the answer, by the same path as a phone's edits.
+//!
+//! **Invariant:** an edit reaches the registry only for a household that the caller may read, with a role that permits it
+//! there; and only with the version that its author says to have seen.
+
+use crate::caller::Caller;
+use crate::entity_tag::{self, Seen};
+use crate::problem::{Kind, Problem};
+use crate::state::State;
+use crate::view::ConflictBody;
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header;
+use gridwork_domain::edit::{Action, Edit};
+use gridwork_domain::id::{EditId, HouseholdId, ScopeId};
+use gridwork_domain::staff::Operation;
+use gridwork_registry::{EditError, Edited};
+use gridwork_sync::change::BuildError;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// What became of an edit.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Edited)]
+pub(crate) struct EditedBody {
+    /// The household.
+    household: String,
+    /// The version that it is now, as in the header `ETag`.
+    version: String,
+    /// The change that was made; null if the household read so already.
+    #[schema(required = true)]
+    change: Option<String>,
+    /// Whether somebody else had changed the household since the version that you saw: nothing of theirs is lost, and
+    /// fields to which both gave different values are among the conflicts.
+    concurrent: bool,
+    /// All open conflicts of the household.
+    conflicts: Vec<ConflictBody>,
+}
+
+/// Makes an edit of a household that is there.
+///
+/// # Errors
+/// 404 outside the caller's areas, 403 without a role that permits it, and what the registry refuses.
+pub(crate) async fn apply(
+    state: &State,
+    caller: &Caller,
+    household: HouseholdId,
+    seen: Seen,
+    action: Action,
+) -> Result<EditedBody, Problem> {
+    let reach = caller.reading()?;
+    let view = state.registry.household(&reach, household).await?.ok_or_else(Problem::not_found)?;
+    if !caller.may(Operation::EditHousehold, view.scope) {
+        return Err(Problem::new(Kind::Forbidden, "no assignment of yours permits this edit here"));
+    }
+    let edit = new_edit(caller, household, action)?;
+    let seen = seen.heads();
+    let concurrent = seen.as_ref().is_some_and(|seen| entity_tag::spell(seen) != entity_tag::spell(&view.heads));
+    match state.registry.edit(caller.staff, edit, seen, None, caller.now).await {
+        Ok(edited) => Ok(EditedBody::new(household, edited)),
+        Err(EditError::Build(BuildError::Nothing)) => Ok(EditedBody {
+            household: household.to_string(),
+            version: entity_tag::spell(&view.heads),
+            change: None,
+            concurrent,
+            conflicts: view.conflicts.into_iter().map(Into::into).collect(),
+        }),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Registers a new household in a grid.
+///
+/// # Errors
+/// 422 for a grid in which the caller may not, and what the registry refuses.
+pub(crate) async fn register(
+    state: &State,
+    caller: &Caller,
+    household: HouseholdId,
+    grid: ScopeId,
+    action: Action,
+) -> Result<EditedBody, Problem> {
+    caller.must_anywhere(Operation::EditHousehold)?;
+    if !caller.may(Operation::EditHousehold, grid) {
+        return Err(Problem::field("grid", "is not a grid in which you register households"));
+    }
+    let edit = new_edit(caller, household, action)?;
+    let edited = state.registry.edit(caller.staff, edit, None, Some(grid), caller.now).await?;
+    Ok(EditedBody::new(household, edited))
+}
+
+/// Random bytes, for new ids.
+///
+/// # Errors
+/// A problem if the system gives none.
+pub(crate) fn random() -> Result<[u8; 10], Problem> {
+    let mut bytes = [0; 10];
+    getrandom::fill(&mut bytes).map_err(|error| Problem::internal(error.to_string()))?;
+    Ok(bytes)
+}
+
+fn new_edit(caller: &Caller, household: HouseholdId, action: Action) -> Result<Edit, Problem> {
+    Ok(Edit { id: EditId::new(caller.now, random()?), at: caller.now, household, action })
+}
+
+impl EditedBody {
+    fn new(household: HouseholdId, edited: Edited) -> Self {
+        Self {
+            household: household.to_string(),
+            version: entity_tag::spell(&edited.heads),
+            change: Some(edited.change.to_string()),
+            concurrent: edited.concurrent,
+            conflicts: edited.conflicts.into_iter().map(Into::into).collect(),
+        }
+    }
+
+    /// The answer to an edit that made something new.
+    pub(crate) fn created(&self, location: &str, body: &impl Serialize) -> HttpResponse {
+        HttpResponse::build(StatusCode::CREATED)
+            .insert_header((header::ETAG, self.version.as_str()))
+            .insert_header((header::LOCATION, location))
+            .json(body)
+    }
+
+    /// The answer to an edit of what is there.
+    pub(crate) fn done(&self) -> HttpResponse {
+        HttpResponse::Ok().insert_header((header::ETAG, self.version.as_str())).json(self)
+    }
+}

@@ -1,0 +1,172 @@
+//! Gates before what is scarce: so many at once, so many waiting, and beyond that an answer at once.
+//!
+//! **Invariant:** who cannot be served is told so before anything of theirs is held.
+
+use crate::limits::RETRY_AFTER_S;
+use crate::problem::{Kind, Problem};
+use gridwork_domain::id::DeviceId;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Lets so many in at once, and so many wait.
+#[derive(Debug, Clone)]
+pub(crate) struct Gate {
+    inside: Arc<Semaphore>,
+    inside_or_waiting: Arc<Semaphore>,
+    kind: Kind,
+}
+
+/// A place inside; given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    _inside: OwnedSemaphorePermit,
+    _inside_or_waiting: OwnedSemaphorePermit,
+}
+
+impl Gate {
+    /// A gate for `at_once` inside and `waiting` before it, which refuses others with a problem of this kind.
+    pub(crate) fn new(at_once: usize, waiting: usize, kind: Kind) -> Self {
+        Self {
+            inside: Arc::new(Semaphore::new(at_once)),
+            inside_or_waiting: Arc::new(Semaphore::new(at_once.saturating_add(waiting).min(Semaphore::MAX_PERMITS))),
+            kind,
+        }
+    }
+
+    /// Waits for a turn.
+    ///
+    /// # Errors
+    /// A problem at once if too many wait already.
+    pub(crate) async fn enter(&self) -> Result<Turn, Problem> {
+        let refused = || Problem::overloaded(self.kind, "too many are waiting for this: try again", RETRY_AFTER_S);
+        let inside_or_waiting = self.inside_or_waiting.clone().try_acquire_owned().map_err(|_| refused())?;
+        let inside = self.inside.clone().acquire_owned().await.map_err(|_| refused())?;
+        Ok(Turn { _inside: inside, _inside_or_waiting: inside_or_waiting })
+    }
+}
+
+/// Bytes that may be held at once.
+#[derive(Debug, Clone)]
+pub(crate) struct Memory(Arc<Semaphore>);
+
+/// Bytes that are held; given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Held {
+    _permit: OwnedSemaphorePermit,
+}
+
+/// Bytes that one permit stands for, so that a permit count fits into what the semaphore counts with.
+const BYTES_PER_PERMIT: usize = 1024;
+
+impl Memory {
+    /// So many bytes.
+    pub(crate) fn new(bytes: usize) -> Self {
+        Self(Arc::new(Semaphore::new((bytes / BYTES_PER_PERMIT).min(Semaphore::MAX_PERMITS))))
+    }
+
+    /// Takes so many bytes, rounded up.
+    ///
+    /// # Errors
+    /// A problem at once if they are not there.
+    pub(crate) fn take(&self, bytes: usize) -> Result<Held, Problem> {
+        let permits = u32::try_from(bytes.div_ceil(BYTES_PER_PERMIT).max(1)).unwrap_or(u32::MAX);
+        let detail = "too many exchanges are under way: nothing was lost, try again";
+        let refused = |_| Problem::overloaded(Kind::Unavailable, detail, RETRY_AFTER_S);
+        Ok(Held { _permit: self.0.clone().try_acquire_many_owned(permits).map_err(refused)? })
+    }
+}
+
+/// So many at once for each device.
+#[derive(Debug, Clone)]
+pub(crate) struct PerDevice {
+    under_way: Arc<Mutex<BTreeMap<DeviceId, usize>>>,
+    most: usize,
+}
+
+/// One of a device's; given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    under_way: Arc<Mutex<BTreeMap<DeviceId, usize>>>,
+    device: DeviceId,
+}
+
+impl PerDevice {
+    /// So many for each.
+    pub(crate) fn new(most: usize) -> Self {
+        Self { under_way: Arc::default(), most }
+    }
+
+    /// Takes one for a device.
+    ///
+    /// # Errors
+    /// A problem at once if the device has as many as it may.
+    pub(crate) fn take(&self, device: DeviceId) -> Result<Slot, Problem> {
+        let mut under_way = lock(&self.under_way);
+        let count = under_way.entry(device).or_default();
+        if *count >= self.most {
+            let detail = "this device has too many requests under way: wait for their answers";
+            return Err(Problem::overloaded(Kind::TooMany, detail, RETRY_AFTER_S));
+        }
+        *count += 1;
+        Ok(Slot { under_way: self.under_way.clone(), device })
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let mut under_way = lock(&self.under_way);
+        if let Some(count) = under_way.get_mut(&self.device) {
+            *count -= 1;
+            if *count == 0 {
+                under_way.remove(&self.device);
+            }
+        }
+    }
+}
+
+/// Whoever panicked while holding the lock left the counts whole: each is changed in one step.
+fn lock(counts: &Mutex<BTreeMap<DeviceId, usize>>) -> MutexGuard<'_, BTreeMap<DeviceId, usize>> {
+    counts.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::http::StatusCode;
+    use futures_util::FutureExt;
+
+    #[test]
+    fn who_cannot_wait_is_told_at_once() {
+        let gate = Gate::new(1, 1, Kind::TooMany);
+        let first = gate.enter().now_or_never().expect("a turn at once").expect("a turn");
+        let mut second = Box::pin(gate.enter());
+        assert!(second.as_mut().now_or_never().is_none(), "the second waits");
+        let third = gate.enter().now_or_never().expect("an answer at once").expect_err("refused");
+        assert_eq!(third.status(), StatusCode::TOO_MANY_REQUESTS);
+        drop(first);
+        assert!(second.now_or_never().expect("its turn").is_ok());
+    }
+
+    #[test]
+    fn a_device_does_not_take_the_place_of_others() {
+        let per_device = PerDevice::new(2);
+        let [one, other] = [1, 2].map(|byte| DeviceId::from_bytes([byte; 16]));
+        let first = per_device.take(one).expect("the first");
+        let _second = per_device.take(one).expect("the second");
+        assert_eq!(per_device.take(one).expect_err("refused").status(), StatusCode::TOO_MANY_REQUESTS);
+        assert!(per_device.take(other).is_ok());
+        drop(first);
+        assert!(per_device.take(one).is_ok());
+        assert_eq!(per_device.under_way.lock().expect("counts").len(), 1, "who has none is not remembered");
+    }
+
+    #[test]
+    fn memory_comes_back_when_it_is_let_go() {
+        let memory = Memory::new(10 * 1024);
+        let held = memory.take(9 * 1024 + 1).expect("all of it");
+        assert_eq!(memory.take(1).expect_err("refused").status(), StatusCode::SERVICE_UNAVAILABLE);
+        drop(held);
+        assert!(memory.take(1).is_ok());
+    }
+}

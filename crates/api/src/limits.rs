@@ -1,0 +1,108 @@
+//! The limits of the HTTP side, each with its reason. What a message, a change or a document may hold is limited in
+//! `sync`; here stands what one connection, one request and one process may take.
+//!
+//! **Invariant:** no number that bounds what a caller can make the server hold or wait for stands anywhere else in this
+//! crate. Those that an installation may change are the defaults of a setting.
+
+use gridwork_sync::message;
+
+/// Bytes of a JSON body: sixteen new residents with every field full, each character spelled `\u0000`, are 190 kB.
+pub const LARGEST_JSON_BODY_BYTES: usize = 256 * 1024;
+
+/// Bytes of the body of a sign-in or an enrolment, which anybody may send.
+pub const LARGEST_SIGN_IN_BODY_BYTES: usize = 4 * 1024;
+
+/// Bytes of a sync body as transferred. What does not compress grows by a few bytes per block.
+pub const LARGEST_SYNC_BODY_BYTES: usize = message::LARGEST_REQUEST + 16 * 1024;
+
+/// Bytes of a sync body after decompression.
+pub const LARGEST_SYNC_MESSAGE_BYTES: usize = message::LARGEST_REQUEST;
+
+/// Base 2 logarithm of the window that a zstd frame may ask for: the 8 MB of RFC 9659, section 3. It bounds what 20
+/// hostile bytes can allocate.
+pub const LARGEST_ZSTD_WINDOW_LOG: u32 = 23;
+
+/// Bytes from which on a body is hashed, unpacked and decoded on a blocking thread: below, the work takes less than the
+/// hop to another thread costs, or, for a bomb, the millisecond in which a megabyte is unpacked.
+pub const SMALLEST_BLOCKING_BODY_BYTES: usize = 8 * 1024;
+
+/// Bytes from which on an answer is compressed: below, the frame costs what it saves.
+pub const SMALLEST_COMPRESSED_BYTES: usize = 192;
+
+/// Bytes of all header names and values of a request: a proof of a device takes some 600, a browser sends 2 kB.
+pub const LARGEST_HEADERS_BYTES: usize = 16 * 1024;
+
+/// Bytes of the path and query of a request: the longest lawful one names two ids, a text of 64 characters and a page.
+pub const LONGEST_TARGET_BYTES: usize = 2 * 1024;
+
+/// Bytes of a bearer token: an access token takes some 300, a device's token 43.
+pub const LONGEST_TOKEN_BYTES: usize = 1024;
+
+/// Seconds until all headers of a request are there, which ends connections that only dribble.
+pub const HEADERS_TIMEOUT_S: u64 = 15;
+
+/// Seconds until all of a body is there: one sync body of the largest size over a link of 64 kbit/s, with some to spare.
+pub const BODY_TIMEOUT_S: u64 = 180;
+
+/// Seconds for which an idle connection stays open: a call centre's browser and a phone's next page both come sooner.
+pub const KEEP_ALIVE_S: u64 = 60;
+
+/// Seconds in which a client may go on sending a body that was refused, so that it reads the refusal and not a reset.
+pub const DISCONNECT_TIMEOUT_S: u64 = 5;
+
+/// Seconds in which requests under way may end after the server was told to stop.
+pub const SHUTDOWN_TIMEOUT_S: u64 = 30;
+
+/// Connections of one worker: each holds some 40 kB of buffers.
+pub const MOST_CONNECTIONS: usize = 4_096;
+
+/// Connections that wait in the kernel to be accepted: a district's phones after a network outage.
+pub const LONGEST_BACKLOG: u32 = 2_048;
+
+/// Bytes that sync bodies under way may hold together, as transferred. Beyond it a request is answered 503 before its
+/// body is read.
+pub const SYNC_MEMORY_BYTES: usize = 128 * 1024 * 1024;
+
+/// Exchanges that are unpacked, judged or packed at once. The registry has one writer; more only hold memory: at most
+/// 8 MB of window, 1 MB of request and 17 MB of answer each.
+pub const CONCURRENT_EXCHANGES: usize = 8;
+
+/// Exchanges that one device may have under way: a phone has one, and others whose connection it lost before we noticed.
+/// So no stolen token fills the memory of sync bodies.
+pub const EXCHANGES_PER_DEVICE: usize = 4;
+
+/// Exchanges that wait for their turn; beyond it a request is answered 503.
+pub const WAITING_EXCHANGES: usize = 512;
+
+/// Enrolment codes that are tried at once. Anybody may try one, and each trial is a job of the registry's one writer.
+pub const CONCURRENT_ENROLMENTS: usize = 2;
+
+/// Enrolments that wait for their turn; beyond it one is answered 429.
+pub const WAITING_ENROLMENTS: usize = 128;
+
+/// Heads that an entity tag names: so many people would have to have changed one household without knowing of each other.
+pub const MOST_HEADS: usize = 64;
+
+/// Characters of a name to search for: those that a name has.
+pub const LONGEST_NAME: usize = 64;
+
+/// Characters of an address to search for: those that an address has.
+pub const LONGEST_ADDRESS: usize = 200;
+
+/// Seconds after which a device or person that was refused for overload should come again.
+pub const RETRY_AFTER_S: u32 = 2;
+
+/// Seconds for which an access token holds. What it permits is read anew at each request.
+pub const ACCESS_TOKEN_S: u64 = 15 * 60;
+
+/// Characters of a request id that a caller brings along.
+pub const LONGEST_REQUEST_ID: usize = 64;
+
+/// Rows of a page unless the caller says otherwise.
+pub const DEFAULT_PAGE_ROWS: u32 = 50;
+
+/// Rows of a page at most: some 200 kB of JSON.
+pub const LARGEST_PAGE_ROWS: u32 = 200;
+
+/// Field errors that one problem lists.
+pub const MOST_FIELD_ERRORS: usize = 32;

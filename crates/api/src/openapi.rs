@@ -1,0 +1,234 @@
+//! The OpenAPI 3.1 document: made from the routes themselves, committed as `openapi/openapi.json`.
+//!
+//! What every operation of a kind can answer (no token, no such household, a body that is too large) is added here by
+//! rule, so that no operation can forget it.
+//!
+//! **Invariant:** the document names every status that an operation answers, and every error is a problem.
+
+use crate::problem::{Kind, MEDIA_TYPE, ProblemBody};
+use crate::routes;
+use actix_web::App;
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+use utoipa::openapi::path::{Operation, ParameterIn};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{Content, OpenApi, PathItem, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::{OpenApi as _, ToSchema};
+use utoipa_actix_web::AppExt;
+
+static DOCUMENT: LazyLock<OpenApi> = LazyLock::new(|| {
+    complete(App::new().into_utoipa_app().openapi(frame()).configure(routes::register).split_for_parts().1)
+});
+
+static JSON: LazyLock<String> = LazyLock::new(|| {
+    let json = DOCUMENT.to_pretty_json();
+    json.expect("the document has no maps with keys other than texts") + "\n"
+});
+
+static METHODS: LazyLock<BTreeMap<String, String>> = LazyLock::new(|| {
+    let allow = |item: &PathItem| methods(item).into_iter().map(|(name, _)| name).collect::<Vec<_>>().join(", ");
+    DOCUMENT.paths.paths.iter().map(|(path, item)| (path.clone(), allow(item))).collect()
+});
+
+/// The document as it is committed, with a newline at its end. `gridwork openapi` writes it.
+pub fn openapi_json() -> &'static str {
+    &JSON
+}
+
+/// The methods that a path pattern has, as in the header `Allow`; none for a pattern outside the API.
+pub(crate) fn allowed_methods(pattern: &str) -> Option<&'static str> {
+    METHODS.get(pattern).map(String::as_str)
+}
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "Gridwork",
+        description = "The central registry of urban community grid work 社区网格化管理: households, residents, visits, \
+                       and what people disagree on.\n\nIds are 22 characters of base64url, instants milliseconds since \
+                       1970-01-01 UTC. Every error is a problem (RFC 9457). What lies outside your areas answers as if \
+                       it were not there. An edit carries the version that its author saw as `If-Match`; if somebody \
+                       changed the household since, nothing is overwritten: both values stay, and the answer lists them.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    servers((url = "/", description = "This server")),
+    tags(
+        (name = "sign-in", description = "Access tokens for staff."),
+        (name = "areas", description = "District, subdistricts, communities and grids."),
+        (name = "households", description = "Households 户 and their dwellings."),
+        (name = "residents", description = "Residents 居民 and their stays in households."),
+        (name = "needs", description = "What help residents and households need 需求标签."),
+        (name = "visits", description = "Visits 走访 and notes."),
+        (name = "conflicts", description = "Fields on which people disagree, until somebody decides."),
+        (name = "devices", description = "Enrolment of phones, and their exchange with the registry."),
+        (name = "health", description = "Whether the server lives and can serve.")
+    ),
+    components(schemas(ProblemBody))
+)]
+struct Frame;
+
+fn frame() -> OpenApi {
+    let mut document = Frame::openapi();
+    let bearer = |form: &str, description: &str| {
+        let http = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format(form).description(Some(description));
+        RefOr::T(SecurityScheme::Http(http.build()))
+    };
+    let components = document.components.get_or_insert_default();
+    let staff = bearer("JWT", "The access token that signing in gives, for a quarter of an hour.");
+    let device = bearer("opaque", "The token that enrolling gives. It is of no use without the proof in the headers.");
+    components.security_schemes.extend([("staff".to_owned(), staff), ("device".to_owned(), device)]);
+    document
+}
+
+fn complete(mut document: OpenApi) -> OpenApi {
+    for item in document.paths.paths.values_mut() {
+        for (_, operation) in methods_mut(item) {
+            add_problems(operation);
+        }
+    }
+    let answers =
+        Kind::ALL.iter().map(|kind| (kind.name().to_owned(), RefOr::T(problem(format!("{}.", kind.title())))));
+    document.components.get_or_insert_default().responses.extend(answers);
+    document
+}
+
+/// An answer that is a problem.
+fn problem(description: impl Into<String>) -> Response {
+    let schema = RefOr::Ref(Ref::from_schema_name(ProblemBody::name()));
+    ResponseBuilder::new().description(description).content(MEDIA_TYPE, Content::new(Some(schema))).build()
+}
+
+/// Those of the rules by reference; those beside the handler keep their description and get the form of a problem.
+fn add_problems(operation: &mut Operation) {
+    let kinds = problems(operation);
+    let responses = &mut operation.responses.responses;
+    for (status, response) in responses.iter_mut() {
+        if let RefOr::T(described) = response
+            && status.as_str() >= "400"
+        {
+            *described = problem(described.description.clone());
+        }
+    }
+    for kind in kinds {
+        let reference = Ref::new(format!("#/components/responses/{}", kind.name()));
+        responses.entry(kind.status().as_str().to_owned()).or_insert(RefOr::Ref(reference));
+    }
+}
+
+/// What an operation can answer besides what stands beside its handler.
+fn problems(operation: &Operation) -> Vec<Kind> {
+    let mut kinds = vec![Kind::TargetTooLong, Kind::HeadersTooLarge, Kind::Internal, Kind::Unavailable];
+    let has = |place: ParameterIn, name: Option<&str>| {
+        let parameters = operation.parameters.iter().flatten();
+        let mut plain = parameters.filter_map(|one| if let RefOr::T(one) = one { Some(one) } else { None });
+        plain.any(|one| one.parameter_in == place && name.is_none_or(|name| one.name == name))
+    };
+    if operation.security.is_some() {
+        kinds.extend([Kind::Unauthenticated, Kind::Forbidden]);
+    }
+    if operation.request_body.is_some() {
+        kinds.extend([Kind::Malformed, Kind::Timeout, Kind::TooLarge, Kind::UnsupportedMediaType, Kind::Invalid]);
+    }
+    if has(ParameterIn::Query, None) {
+        kinds.extend([Kind::Malformed, Kind::Invalid]);
+    }
+    if has(ParameterIn::Path, None) {
+        kinds.push(Kind::NotFound);
+    }
+    if has(ParameterIn::Header, Some("If-Match")) {
+        let edit = [Kind::Malformed, Kind::Conflict, Kind::UnknownVersion, Kind::Invalid, Kind::VersionRequired];
+        kinds.extend(edit);
+    }
+    kinds
+}
+
+fn methods(item: &PathItem) -> Vec<(&'static str, &Operation)> {
+    let all = [
+        ("GET", &item.get),
+        ("POST", &item.post),
+        ("PUT", &item.put),
+        ("PATCH", &item.patch),
+        ("DELETE", &item.delete),
+    ];
+    all.into_iter().filter_map(|(name, operation)| Some((name, operation.as_ref()?))).collect()
+}
+
+fn methods_mut(item: &mut PathItem) -> Vec<(&'static str, &mut Operation)> {
+    let all = [
+        ("GET", &mut item.get),
+        ("POST", &mut item.post),
+        ("PUT", &mut item.put),
+        ("PATCH", &mut item.patch),
+        ("DELETE", &mut item.delete),
+    ];
+    all.into_iter().filter_map(|(name, operation)| Some((name, operation.as_mut()?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    #[test]
+    fn the_committed_document_is_what_the_routes_say() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../openapi/openapi.json");
+        let committed = std::fs::read_to_string(&path).expect("the committed document");
+        let alike = committed.lines().zip(openapi_json().lines()).take_while(|(one, other)| one == other).count();
+        assert!(
+            committed == openapi_json(),
+            "line {} differs: run `cargo run --release -- openapi > openapi/openapi.json` and look at what changed",
+            alike + 1
+        );
+    }
+
+    #[test]
+    fn every_operation_is_described_and_only_four_take_no_token() {
+        let mut open = BTreeSet::new();
+        let mut ids = BTreeSet::new();
+        for (path, item) in &DOCUMENT.paths.paths {
+            for (method, operation) in methods(item) {
+                let id = operation.operation_id.clone().expect("an id");
+                assert!(operation.summary.is_some() && operation.description.is_some(), "{method} {path}");
+                assert!(operation.tags.as_ref().is_some_and(|tags| tags.len() == 1), "{method} {path}");
+                assert!(ids.insert(id.clone()), "{id} is used twice");
+                if operation.security.is_none() {
+                    open.insert(id);
+                }
+            }
+        }
+        assert_eq!(Vec::from_iter(open), ["enrolDevice", "isLive", "isReady", "signIn"]);
+    }
+
+    #[test]
+    fn every_error_of_every_operation_is_a_problem() {
+        let named = &DOCUMENT.components.as_ref().expect("components").responses;
+        for (path, item) in &DOCUMENT.paths.paths {
+            for (method, operation) in methods(item) {
+                for (status, response) in &operation.responses.responses {
+                    let response = match response {
+                        RefOr::T(response) => response,
+                        RefOr::Ref(reference) => {
+                            let name = reference.ref_location.rsplit('/').next().expect("a name");
+                            let Some(RefOr::T(response)) = named.get(name) else { panic!("{name}") };
+                            response
+                        }
+                    };
+                    let is_problem = response.content.contains_key(MEDIA_TYPE);
+                    assert_eq!(is_problem, status.as_str() >= "400", "{method} {path} {status}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_edit_of_a_household_says_which_version_its_author_saw() {
+        for (path, item) in &DOCUMENT.paths.paths {
+            for (method, operation) in methods(item) {
+                let edits = path.starts_with("/v1/households/{id}") && method != "GET";
+                let asks = operation.responses.responses.contains_key("428");
+                assert_eq!(edits, asks, "{method} {path}");
+            }
+        }
+    }
+}

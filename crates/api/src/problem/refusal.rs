@@ -1,0 +1,160 @@
+//! What the registry refuses, as problems: one exhaustive match per family.
+//!
+//! **Invariant:** an error whose text may hold something of the inside becomes a cause; only sentences that were written
+//! for callers become details.
+
+use super::{FieldProblem, Kind, Problem, field_problems};
+use crate::limits::RETRY_AFTER_S;
+use gridwork_domain::edit as domain;
+use gridwork_registry::{AdministerError, EditError, EnrolError, ExchangeError, ReadError, StoreError};
+use gridwork_sync::change::BuildError;
+use gridwork_sync::message::MessageError;
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Overloaded { retry_after_s } => {
+                Self::overloaded(Kind::Unavailable, "the registry is busy: nothing was lost, try again", retry_after_s)
+            }
+            StoreError::Closed => Self::overloaded(Kind::Unavailable, "the server is stopping", RETRY_AFTER_S),
+            StoreError::Database(_) | StoreError::Unreadable(_) | StoreError::Panicked | StoreError::Entropy => {
+                Self::internal(error)
+            }
+        }
+    }
+}
+
+impl From<ReadError> for Problem {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Cursor(_) => Self::new(Kind::Malformed, "after is the next of an earlier page of this list"),
+            ReadError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ExchangeError> for Problem {
+    fn from(error: ExchangeError) -> Self {
+        match error {
+            ExchangeError::Replayed => {
+                Self::new(Kind::Unauthenticated, "this proof was used before: make a new one for each request")
+            }
+            ExchangeError::OtherDevice => {
+                Self::new(Kind::Forbidden, "the message names another device than the one whose token this is")
+            }
+            ExchangeError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<MessageError> for Problem {
+    fn from(error: MessageError) -> Self {
+        let kind = match error {
+            MessageError::Undecodable(_) => Kind::Malformed,
+            MessageError::Version(..) | MessageError::TooMany(..) | MessageError::Document => Kind::Invalid,
+        };
+        Self::new(kind, error.to_string())
+    }
+}
+
+impl From<EditError> for Problem {
+    fn from(error: EditError) -> Self {
+        match error {
+            EditError::Invalid(error) => error.into(),
+            EditError::NoSuchHousehold => Self::not_found(),
+            EditError::NotEntitled => Self::new(Kind::Forbidden, "no assignment of yours permits this edit here"),
+            EditError::NoHome => Self::field("grid", "say in which grid the household is"),
+            EditError::Exists => Self::new(Kind::Conflict, "there is a household of this id already"),
+            EditError::Build(error) => error.into(),
+            EditError::Refused(refusal) => {
+                Self::new(Kind::Invalid, format!("{} ({})", refusal.detail, refusal.code.word()))
+            }
+            EditError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<domain::EditError> for Problem {
+    fn from(error: domain::EditError) -> Self {
+        match &error {
+            domain::EditError::Fields(errors) => Self::fields(field_problems(errors)),
+            domain::EditError::TooManyResidents => Self::field("residents", error.to_string()),
+            domain::EditError::Clock => Self::internal(error),
+            domain::EditError::NoSuchRecord(_)
+            | domain::EditError::Nothing
+            | domain::EditError::Need(_)
+            | domain::EditError::Fact(_) => Self::new(Kind::Invalid, error.to_string()),
+        }
+    }
+}
+
+impl From<BuildError> for Problem {
+    fn from(error: BuildError) -> Self {
+        let kind = match error {
+            BuildError::NoSuchRecord(_) => return Self::not_found(),
+            BuildError::UnknownHeads => Kind::UnknownVersion,
+            BuildError::Exists(_) => Kind::Conflict,
+            BuildError::NoSuchContainer(_) | BuildError::Nothing | BuildError::Twice(_) | BuildError::TooLarge(_) => {
+                Kind::Invalid
+            }
+        };
+        Self::new(kind, error.to_string())
+    }
+}
+
+impl From<AdministerError> for Problem {
+    fn from(error: AdministerError) -> Self {
+        match error {
+            AdministerError::NoSuchStaff => Self::field("staff", "there is no such member of staff"),
+            AdministerError::Store(error) => error.into(),
+            AdministerError::Area(_)
+            | AdministerError::NoSuchArea(_)
+            | AdministerError::StaffName
+            | AdministerError::Term
+            | AdministerError::SignInName
+            | AdministerError::SignInTaken
+            | AdministerError::Password
+            | AdministerError::NoSuchAssignment => Self::new(Kind::Invalid, error.to_string()),
+        }
+    }
+}
+
+impl From<EnrolError> for Problem {
+    fn from(error: EnrolError) -> Self {
+        match error {
+            EnrolError::Code => Self::fields(vec![FieldProblem {
+                field: "code".to_owned(),
+                detail: "this code is unknown, used or expired: ask for a new one".to_owned(),
+            }]),
+            EnrolError::NoScope | EnrolError::TooManyScopes => Self::new(Kind::Conflict, error.to_string()),
+            EnrolError::Store(error) => error.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::http::StatusCode;
+
+    #[test]
+    fn a_busy_registry_says_when_to_come_again() {
+        let problem = Problem::from(StoreError::Overloaded { retry_after_s: 7 });
+        let answer = actix_web::ResponseError::error_response(&problem);
+        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(answer.headers().get("retry-after").expect("a header"), "7");
+    }
+
+    #[test]
+    fn a_broken_store_is_not_described_to_the_caller() {
+        let problem = Problem::from(StoreError::Unreadable("row 7 of resident".to_owned()));
+        assert_eq!(problem.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(!problem.to_string().contains("row 7") && problem.cause().expect("a cause").contains("row 7"));
+    }
+
+    #[test]
+    fn a_replayed_proof_is_no_proof() {
+        assert_eq!(Problem::from(ExchangeError::Replayed).status(), StatusCode::UNAUTHORIZED);
+        assert_eq!(Problem::from(ExchangeError::OtherDevice).status(), StatusCode::FORBIDDEN);
+    }
+}

@@ -1,0 +1,195 @@
+//! Records of a household in JSON: one object for each, its members the fields of the schema.
+//!
+//! The OpenAPI schemas are made from the schema of the household document, so that there is one list of fields.
+//!
+//! **Invariant:** a field is named at most once in what a caller gives, and is text, a whole number or null; whether its
+//! value fits is judged by `domain`.
+
+use gridwork_domain::fields::{Fields, Kind, Record, Value};
+use gridwork_domain::schema::{self, Container, Field, SCHEMA_1};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+use serde::{Serialize, Serializer};
+use std::borrow::Cow;
+use std::fmt;
+use utoipa::openapi::schema::{AdditionalProperties, SchemaType, Type};
+use utoipa::openapi::{KnownFormat, ObjectBuilder, RefOr, Schema, SchemaFormat};
+use utoipa::{PartialSchema, ToSchema};
+
+macro_rules! records {
+    ($($container:path, $without:expr, $given:ident, $shown:ident;)+) => {$(
+        /// What a caller gives of such a record: null clears a field, and what is left out stays.
+        #[derive(Debug, Default)]
+        pub(crate) struct $given(pub(crate) Fields);
+
+        /// Such a record as it is shown: fields without a value are left out.
+        #[derive(Debug)]
+        pub(crate) struct $shown(pub(crate) Record);
+
+        impl<'de> Deserialize<'de> for $given {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_map(FieldsVisitor { container: $container, without: $without }).map(Self)
+            }
+        }
+
+        impl Serialize for $shown {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                self.0.serialize(serializer)
+            }
+        }
+
+        impl ToSchema for $given {
+            fn name() -> Cow<'static, str> {
+                stringify!($given).into()
+            }
+        }
+
+        impl PartialSchema for $given {
+            fn schema() -> RefOr<Schema> {
+                object($container, $without, true)
+            }
+        }
+
+        impl ToSchema for $shown {
+            fn name() -> Cow<'static, str> {
+                stringify!($shown).into()
+            }
+        }
+
+        impl PartialSchema for $shown {
+            fn schema() -> RefOr<Schema> {
+                object($container, &[], false)
+            }
+        }
+    )+};
+}
+
+/// Whose stay a membership is never changes, so nobody gives it.
+const OWNER_OF_A_STAY: &[&str] = &["resident"];
+
+records! {
+    schema::HOUSEHOLD, &[], HouseholdFields, HouseholdRecord;
+    schema::DWELLING, &[], DwellingFields, DwellingRecord;
+    schema::RESIDENTS, &[], ResidentFields, ResidentRecord;
+    schema::MEMBERSHIPS, OWNER_OF_A_STAY, MembershipFields, MembershipRecord;
+}
+
+/// The value of a field: text, or a whole number.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub(crate) struct FieldValue(pub(crate) Value);
+
+impl ToSchema for FieldValue {
+    fn name() -> Cow<'static, str> {
+        "FieldValue".into()
+    }
+}
+
+impl PartialSchema for FieldValue {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(SchemaType::from_iter([Type::String, Type::Integer]))
+            .description(Some(
+                "The value of a field: text (also for codes, dates and telephone numbers) or a whole number.",
+            ))
+            .into()
+    }
+}
+
+struct FieldsVisitor {
+    container: &'static str,
+    without: &'static [&'static str],
+}
+
+impl<'de> Visitor<'de> for FieldsVisitor {
+    type Value = Fields;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "an object of fields of {}", self.container)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+        let mut fields = Fields::new();
+        while let Some(name) = map.next_key::<String>()? {
+            let refused = |reason: &str| A::Error::custom(format!("{}.{name} {reason}", self.container));
+            let value = match map.next_value()? {
+                serde_json::Value::Null => None,
+                serde_json::Value::String(text) => Some(Value::Text(text)),
+                serde_json::Value::Number(number) => {
+                    Some(Value::Integer(number.as_i64().ok_or_else(|| refused("is not a whole number"))?))
+                }
+                _ => return Err(refused("is neither text nor a whole number nor null")),
+            };
+            if self.without.contains(&name.as_str()) {
+                return Err(refused("is not given here"));
+            }
+            if fields.0.contains_key(&name) {
+                return Err(refused("is given twice"));
+            }
+            fields.0.insert(name, value);
+        }
+        Ok(fields)
+    }
+}
+
+fn object(container: &'static str, without: &[&str], nullable: bool) -> RefOr<Schema> {
+    let container = SCHEMA_1.container(container).expect("the first schema has the container");
+    let fields = container.fields.iter().filter(|field| !without.contains(&field.name));
+    let object =
+        fields.fold(ObjectBuilder::new(), |object, field| object.property(field.name, property(field, nullable)));
+    let object = object.additional_properties(nullable.then_some(AdditionalProperties::FreeForm(false)));
+    object.description(Some(description(container, nullable))).into()
+}
+
+fn description(container: &Container, nullable: bool) -> String {
+    let form = if nullable {
+        "Null clears a field; what is left out stays."
+    } else {
+        "Fields without a value are left out; a later release may add fields."
+    };
+    format!("Fields of the container `{}`. {form}", container.name)
+}
+
+fn property(field: &Field, nullable: bool) -> Schema {
+    let (kind, form) = match field.kind {
+        Kind::Integer(from, to) => (Type::Integer, format!("whole number from {from} to {to}")),
+        Kind::Line(longest) => (Type::String, format!("one line of at most {longest} characters")),
+        Kind::Note(longest) => (Type::String, format!("at most {longest} characters")),
+        Kind::Code(list) => (Type::String, format!("code of {}", list.standard())),
+        Kind::Choice(words) => (Type::String, format!("one of {}", words.join(", "))),
+        Kind::Date => (Type::String, "date YYYY-MM-DD".to_owned()),
+        Kind::Phone => (Type::String, "telephone number".to_owned()),
+        Kind::Resident => (Type::String, "id of a resident".to_owned()),
+    };
+    let types = if nullable { SchemaType::from_iter([kind, Type::Null]) } else { SchemaType::from(kind) };
+    let format = matches!(field.kind, Kind::Date).then_some(SchemaFormat::KnownFormat(KnownFormat::Date));
+    let description = format!("{}: {form}", field.term);
+    ObjectBuilder::new().schema_type(types).format(format).description(Some(description)).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_is_text_or_a_whole_number_or_cleared() {
+        let given: DwellingFields =
+            serde_json::from_str(r#"{"address":"建设路3号","floor":-1,"door":null}"#).expect("fields");
+        assert_eq!(given.0, Fields::new().with("address", "建设路3号").with("floor", -1).cleared("door"));
+    }
+
+    #[test]
+    fn what_is_none_of_these_is_refused_by_name() {
+        for (json, reason) in [
+            (r#"{"floor":true}"#, "dwelling.floor is neither text nor a whole number nor null"),
+            (r#"{"floor":[1]}"#, "dwelling.floor is neither text nor a whole number nor null"),
+            (r#"{"floor":1.5}"#, "dwelling.floor is not a whole number"),
+            (r#"{"floor":18446744073709551615}"#, "dwelling.floor is not a whole number"),
+            (r#"{"floor":1,"floor":2}"#, "dwelling.floor is given twice"),
+        ] {
+            let error = serde_json::from_str::<DwellingFields>(json).expect_err("refused").to_string();
+            assert!(error.starts_with(reason), "{error}");
+        }
+        let whose = serde_json::from_str::<MembershipFields>(r#"{"resident":"AAAAAAAAAAAAAAAAAAAAAA"}"#);
+        assert!(whose.is_err());
+    }
+}

@@ -1,0 +1,89 @@
+//! Ids in paths and filters in queries, parsed once at the edge.
+//!
+//! **Invariant:** a path whose ids are none names nothing (404); a query with an unknown or repeated name is refused.
+
+use crate::limits::{DEFAULT_PAGE_ROWS, LARGEST_PAGE_ROWS};
+use crate::problem::{Kind, Problem};
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest, web};
+use gridwork_registry::Cursor;
+use serde::de::DeserializeOwned;
+use std::future::{Ready, ready};
+
+/// The ids of a path.
+#[derive(Debug)]
+pub(crate) struct Ids<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequest for Ids<T> {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let ids = web::Path::<T>::from_request(request, &mut Payload::None).into_inner();
+        ready(ids.map(|ids| Self(ids.into_inner())).map_err(|_| Problem::not_found()))
+    }
+}
+
+/// The filter and page of a query.
+#[derive(Debug)]
+pub(crate) struct Filter<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequest for Filter<T> {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let filter = web::Query::<T>::from_query(request.query_string());
+        let problem = |error| Problem::new(Kind::Malformed, format!("the query cannot be read: {error}"));
+        ready(filter.map(|filter| Self(filter.into_inner())).map_err(problem))
+    }
+}
+
+/// Where a page begins and how many rows it has.
+///
+/// # Errors
+/// A problem for a cursor that is none, and for a number of rows out of bounds.
+pub(crate) fn page(after: Option<&str>, limit: Option<u32>) -> Result<(Option<Cursor>, u32), Problem> {
+    let refused = |_| Problem::new(Kind::Malformed, "after is the next of an earlier page of this list");
+    let after = after.map(|text| text.parse::<Cursor>().map_err(refused)).transpose()?;
+    match limit.unwrap_or(DEFAULT_PAGE_ROWS) {
+        rows @ 1..=LARGEST_PAGE_ROWS => Ok((after, rows)),
+        _ => Err(Problem::field("limit", format!("is from 1 to {LARGEST_PAGE_ROWS}"))),
+    }
+}
+
+/// A text to search for.
+///
+/// # Errors
+/// A problem for a text that is empty or longer than what it is searched in.
+pub(crate) fn search(name: &'static str, text: Option<String>, longest: usize) -> Result<Option<String>, Problem> {
+    match text {
+        Some(text) if text.trim().is_empty() || text.chars().count() > longest => {
+            Err(Problem::field(name, format!("has 1 to {longest} characters")))
+        }
+        other => Ok(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::http::StatusCode;
+
+    #[test]
+    fn a_page_has_50_rows_unless_said_otherwise_and_never_more_than_200() {
+        assert_eq!(page(None, None).expect("a page").1, 50);
+        assert_eq!(page(None, Some(200)).expect("a page").1, 200);
+        for limit in [0, 201, u32::MAX] {
+            assert_eq!(page(None, Some(limit)).expect_err("refused").status(), StatusCode::UNPROCESSABLE_ENTITY);
+        }
+        assert_eq!(page(Some("不是"), None).expect_err("refused").status(), StatusCode::BAD_REQUEST);
+    }
+
+    #[test]
+    fn nobody_searches_for_nothing() {
+        assert!(search("name", Some("  ".to_owned()), 64).is_err());
+        assert!(search("name", Some("王".repeat(65)), 64).is_err());
+        assert_eq!(search("name", Some("王".to_owned()), 64).expect("a text").as_deref(), Some("王"));
+    }
+}

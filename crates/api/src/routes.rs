@@ -1,0 +1,43 @@
+//! The routes: one file for each family, one handler for each operation.
+//!
+//! **Invariant:** every route of the API is registered here, and by that is in the OpenAPI document.
+
+pub(crate) mod area;
+pub(crate) mod conflict;
+pub(crate) mod enrolment;
+pub(crate) mod health;
+pub(crate) mod household;
+pub(crate) mod need;
+pub(crate) mod resident;
+pub(crate) mod sign_in;
+pub(crate) mod sync;
+pub(crate) mod visit;
+
+use utoipa_actix_web::service_config::ServiceConfig;
+
+/// Registers all of them.
+pub(crate) fn register(config: &mut ServiceConfig) {
+    config
+        .service(health::live)
+        .service(health::ready)
+        .service(sign_in::sign_in)
+        .service(enrolment::issue_code)
+        .service(enrolment::enrol)
+        .service(sync::exchange)
+        .service(area::list)
+        .service(household::list)
+        .service(household::register)
+        .service(household::read)
+        .service(household::correct)
+        .service(household::correct_dwelling)
+        .service(resident::search_all)
+        .service(resident::list)
+        .service(resident::add)
+        .service(resident::correct)
+        .service(resident::correct_membership)
+        .service(need::affirm)
+        .service(need::withdraw)
+        .service(visit::list)
+        .service(conflict::list)
+        .service(conflict::decide);
+}

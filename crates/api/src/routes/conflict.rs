@@ -1,0 +1,87 @@
+//! Open conflicts: listed, and decided.
+
+use crate::body::Body;
+use crate::caller::Caller;
+use crate::edit::{self, EditedBody};
+use crate::entity_tag::Seen;
+use crate::problem::Problem;
+use crate::record::FieldValue;
+use crate::request_parts::{Filter, Ids, page};
+use crate::routes::resident::PageQuery;
+use crate::state::State;
+use crate::view::{ConflictSummaryBody, PageBody};
+use actix_web::{HttpResponse, get, post, web};
+use gridwork_domain::edit::Action;
+use gridwork_domain::household::FieldPath;
+use gridwork_domain::id::HouseholdId;
+use serde::{Deserialize, Deserializer};
+use utoipa::ToSchema;
+
+/// A decision: this is the value.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Decision {
+    /// Which field: `container.field` or `container.id.field`.
+    #[schema(value_type = String, example = "household.contact_phone")]
+    path: FieldPath,
+    /// The value; null clears the field. It must be there, since leaving it out could mean either.
+    #[serde(deserialize_with = "given")]
+    #[schema(required = true)]
+    value: Option<FieldValue>,
+}
+
+/// Without this, a value that is left out would be read as null.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<FieldValue>, D::Error> {
+    Option::deserialize(deserializer)
+}
+
+/// List conflicts
+///
+/// Fields in your areas to which people gave different values without knowing of each other, by page.
+#[utoipa::path(
+    operation_id = "listConflicts",
+    tag = "conflicts",
+    security(("staff" = [])),
+    params(PageQuery),
+    responses((status = 200, description = "A page of conflicts.", body = PageBody<ConflictSummaryBody>))
+)]
+#[get("/v1/conflicts")]
+pub(crate) async fn list(
+    caller: Caller,
+    query: Filter<PageQuery>,
+    state: web::Data<State>,
+) -> Result<web::Json<PageBody<ConflictSummaryBody>>, Problem> {
+    let (after, limit) = page(query.0.after.as_deref(), query.0.limit)?;
+    let conflicts = state.registry.conflicts(&caller.reading()?, after, limit).await?;
+    Ok(web::Json(PageBody::of(conflicts)))
+}
+
+/// Decide a conflict
+///
+/// This is the value, also if it is shown already. Values that came in since the version that you saw stay in conflict
+/// with it.
+#[utoipa::path(
+    operation_id = "decideConflict",
+    tag = "conflicts",
+    security(("staff" = [])),
+    params(("id" = String, Path, description = "The household."), Seen),
+    request_body = Decision,
+    responses((
+        status = 200,
+        description = "It is decided.",
+        body = EditedBody,
+        headers(("ETag" = String, description = "The version that the household is now."))
+    ))
+)]
+#[post("/v1/households/{id}/decisions")]
+pub(crate) async fn decide(
+    caller: Caller,
+    id: Ids<HouseholdId>,
+    seen: Seen,
+    body: Body<Decision>,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let Decision { path, value } = body.0;
+    let action = Action::DecideConflict { path, value: value.map(|value| value.0) };
+    Ok(edit::apply(&state, &caller, id.0, seen, action).await?.done())
+}

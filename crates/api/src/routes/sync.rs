@@ -1,0 +1,122 @@
+//! The one exchange of a phone with the registry.
+
+use crate::clock;
+use crate::compression::Coding;
+use crate::device_caller::DeviceCaller;
+use crate::gate::Held;
+use crate::limits::SMALLEST_BLOCKING_BODY_BYTES;
+use crate::problem::Problem;
+use crate::proof::Proof;
+use crate::state::State;
+use actix_web::body::{BodySize, MessageBody};
+use actix_web::http::header;
+use actix_web::web::{self, Bytes};
+use actix_web::{HttpRequest, HttpResponse, post};
+use gridwork_sync::message::MEDIA_TYPE;
+use std::borrow::Cow;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use utoipa::openapi::schema::Type;
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
+
+/// Exchange changes
+///
+/// A phone posts the changes that it made and the cursors of the scopes that it follows, and is answered with a verdict
+/// for each change, what is new to it, and new cursors. Whatever is repeated or lost on the way, the registry comes to the
+/// same. The messages are CBOR (RFC 8949), their schema (RFC 8610) is `openapi/sync.cddl`.
+///
+/// The request carries the device's token and is signed by the device's key (RFC 9421); the digest covers the body as
+/// transferred. A proof is good once, for five minutes by the server's clock; a stale one is answered 401 with
+/// `server_time_ms`, by which the device corrects its clock and tries once more.
+#[utoipa::path(
+    operation_id = "exchange",
+    tag = "devices",
+    security(("device" = [])),
+    params(
+        Proof,
+        ("Content-Encoding" = Option<String>, Header, description = "`zstd`, `gzip` or `identity`."),
+        ("Accept-Encoding" = Option<String>, Header, description = "An answer comes in `zstd` or `gzip` if asked for.")
+    ),
+    request_body(content = SyncRequest, content_type = "application/cbor", description = "`request` of the CDDL."),
+    responses(
+        (status = 200, description = "`answer` of the CDDL.", body = SyncAnswer, content_type = "application/cbor"),
+        (status = 429, description = "The device has too many exchanges under way.")
+    )
+)]
+#[post("/v1/sync")]
+pub(crate) async fn exchange(
+    caller: DeviceCaller,
+    request: HttpRequest,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let DeviceCaller { device, proof, body, slot: _slot } = caller;
+    let turn = state.exchanges.enter().await?;
+    let message = body.message().await?;
+    let now = clock::now();
+    proof.check_age(now)?;
+    let answer = state.registry.exchange(&device, proof.nonce(), message, now).await?;
+    let coding = Coding::for_answer(&request);
+    let bytes = answer.to_bytes();
+    let (coding, bytes) = if coding == Coding::Identity || bytes.len() < SMALLEST_BLOCKING_BODY_BYTES {
+        coding.pack(bytes)
+    } else {
+        tokio::task::spawn_blocking(move || coding.pack(bytes)).await.map_err(Problem::internal)?
+    };
+    drop(turn);
+    // The exchange is done; if there is no room to hold its answer, the phone asks again and is told what is known.
+    let held = state.sync_memory.take(bytes.len())?;
+    let mut response = HttpResponse::Ok();
+    response.insert_header((header::CONTENT_TYPE, MEDIA_TYPE)).insert_header((header::VARY, "accept-encoding"));
+    if let Some(name) = coding.name() {
+        response.insert_header((header::CONTENT_ENCODING, name));
+    }
+    Ok(response.body(AnswerBody { bytes: bytes.into(), _held: held }))
+}
+
+/// An answer that counts against the memory of sync bodies until it is sent.
+struct AnswerBody {
+    bytes: Bytes,
+    _held: Held,
+}
+
+impl MessageBody for AnswerBody {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Sized(self.bytes.len() as u64)
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
+        let bytes = std::mem::take(&mut self.bytes);
+        Poll::Ready((!bytes.is_empty()).then_some(Ok(bytes)))
+    }
+}
+
+macro_rules! messages {
+    ($($(#[$doc:meta])* $name:ident $description:literal)+) => {$(
+        $(#[$doc])*
+        pub(crate) enum $name {}
+
+        impl ToSchema for $name {
+            fn name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+        }
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                let object = ObjectBuilder::new().schema_type(Type::String).content_media_type(MEDIA_TYPE);
+                object.description(Some($description)).into()
+            }
+        }
+    )+};
+}
+
+messages! {
+    /// What a phone posts.
+    SyncRequest "CBOR: `request` in `openapi/sync.cddl`."
+    /// What a phone is answered.
+    SyncAnswer "CBOR: `answer` in `openapi/sync.cddl`."
+}

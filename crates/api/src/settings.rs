@@ -1,0 +1,298 @@
+//! Settings of the server, from the environment.
+//!
+//! | name | meaning | default |
+//! |---|---|---|
+//! | `GRIDWORK_ADDRESS` | address and port on which the API is served; port 0 takes a free one | `127.0.0.1:8080` |
+//! | `GRIDWORK_METRICS_ADDRESS` | address and port of `/metrics`, without sign-in, for the monitoring only; `off` for none | `127.0.0.1:9464` |
+//! | `GRIDWORK_DATA_DIR` | folder of the database and of the secret | `gridwork-data` |
+//! | `DATABASE_URL` | the database, `sqlite:PATH` | `sqlite:` and `registry.sqlite` in the folder |
+//! | `GRIDWORK_TOKEN_SECRET` | secret under which access tokens are signed, at least 32 bytes | made once, kept in the folder as `token-secret`, readable by its owner alone |
+//! | `GRIDWORK_WORKERS` | threads that serve requests, 1 to 256 | one for each processor |
+//! | `GRIDWORK_MAX_CONNECTIONS` | connections of one worker, 16 to 65,536 | 4,096 |
+//! | `GRIDWORK_MAX_SYNC_MEMORY_BYTES` | bytes that sync bodies and answers under way hold together, 4 MiB to 64 GiB | 128 MiB |
+//! | `GRIDWORK_MAX_CONCURRENT_EXCHANGES` | exchanges judged at once, 1 to 256 | 8 |
+//! | `GRIDWORK_DATABASE_READERS` | connections to the database for reading, 1 to 64 | 4 |
+//! | `GRIDWORK_WRITER_QUEUE` | writes that wait for the database, 1 to 65,536 | 1,024 |
+//! | `GRIDWORK_BUSY_TIMEOUT_MS` | how long a write waits while another program holds the database, 0 to 60,000 | 5,000 |
+//! | `GRIDWORK_SHUTDOWN_TIMEOUT_S` | seconds in which requests under way may end, 0 to 600 | 30 |
+//!
+//! It does not open anything but the file of the secret.
+//!
+//! **Invariant:** settings that were read are within their bounds; whatever is wrong is said at once, by name.
+
+mod secret;
+
+pub use secret::SecretError;
+
+use crate::limits;
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// What the server goes by.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where the API is served; port 0 takes a free one.
+    pub address: SocketAddr,
+    /// Where the metrics are served, if anywhere: nobody signs in there.
+    pub metrics_address: Option<SocketAddr>,
+    /// Folder of the database and of the secret.
+    pub data_dir: PathBuf,
+    /// The registry's settings.
+    pub registry: gridwork_registry::Settings,
+    /// Secret of access tokens; if none, the one in the folder, which is made if need be.
+    pub token_secret: Option<TokenSecret>,
+    /// Threads that serve requests.
+    pub workers: usize,
+    /// Connections of one worker.
+    pub max_connections: usize,
+    /// Bytes that sync bodies and answers under way hold together.
+    pub sync_memory_bytes: usize,
+    /// Exchanges judged at once.
+    pub concurrent_exchanges: usize,
+    /// Seconds in which requests under way may end.
+    pub shutdown_timeout_s: u64,
+}
+
+/// The secret under which access tokens are signed. It does not show itself.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TokenSecret(Vec<u8>);
+
+/// A setting that cannot be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrongSetting {
+    /// Its name.
+    pub name: &'static str,
+    /// What is wrong with it, and what would be right.
+    pub reason: String,
+}
+
+/// All settings that cannot be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrongSettings(pub Vec<WrongSetting>);
+
+impl fmt::Display for WrongSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("these settings cannot be:")?;
+        self.0.iter().try_for_each(|one| write!(f, "\n  {}: {}", one.name, one.reason))
+    }
+}
+
+impl std::error::Error for WrongSettings {}
+
+/// Bytes of a secret at least: those of the hash of HS256 (RFC 7518, 3.2).
+pub const SHORTEST_SECRET_BYTES: usize = 32;
+
+impl TokenSecret {
+    /// A secret of at least [`SHORTEST_SECRET_BYTES`]; none if there are fewer.
+    pub fn new(bytes: Vec<u8>) -> Option<Self> {
+        (bytes.len() >= SHORTEST_SECRET_BYTES).then_some(Self(bytes))
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for TokenSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenSecret(…)")
+    }
+}
+
+impl Settings {
+    /// Everything as it is by default, in this folder.
+    pub fn in_folder(data_dir: impl Into<PathBuf>) -> Self {
+        let data_dir = data_dir.into();
+        let database = data_dir.join("registry.sqlite");
+        Self {
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            metrics_address: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9464))),
+            registry: gridwork_registry::Settings::new(format!("sqlite:{}", database.display())),
+            data_dir,
+            token_secret: None,
+            workers: std::thread::available_parallelism().map_or(1, usize::from),
+            max_connections: limits::MOST_CONNECTIONS,
+            sync_memory_bytes: limits::SYNC_MEMORY_BYTES,
+            concurrent_exchanges: limits::CONCURRENT_EXCHANGES,
+            shutdown_timeout_s: limits::SHUTDOWN_TIMEOUT_S,
+        }
+    }
+
+    /// Reads the settings from the environment.
+    ///
+    /// # Errors
+    /// [`WrongSettings`] with every setting that cannot be.
+    pub fn from_environment() -> Result<Self, WrongSettings> {
+        Self::from_variables(|name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
+    }
+
+    /// Reads the settings from variables that are looked up by name.
+    ///
+    /// # Errors
+    /// [`WrongSettings`] with every setting that cannot be.
+    pub fn from_variables(look_up: impl Fn(&str) -> Option<String>) -> Result<Self, WrongSettings> {
+        let mut reader = Reader { look_up, wrong: Vec::new() };
+        let folder = reader.text("GRIDWORK_DATA_DIR").unwrap_or_else(|| "gridwork-data".to_owned());
+        let mut settings = Self::in_folder(folder);
+        reader.parsed("GRIDWORK_ADDRESS", "an address and port such as 127.0.0.1:8080", &mut settings.address);
+        if reader.text("GRIDWORK_METRICS_ADDRESS").as_deref() == Some("off") {
+            settings.metrics_address = None;
+        } else if let Some(address) = &mut settings.metrics_address {
+            reader.parsed("GRIDWORK_METRICS_ADDRESS", "an address and port such as 127.0.0.1:9464, or off", address);
+        }
+        if let Some(url) = reader.text("DATABASE_URL") {
+            if url.strip_prefix("sqlite:").is_none_or(str::is_empty) {
+                reader.refuse("DATABASE_URL", "it is sqlite:PATH".to_owned());
+            }
+            settings.registry.database_url = url;
+        }
+        if let Some(secret) = reader.text("GRIDWORK_TOKEN_SECRET") {
+            settings.token_secret = TokenSecret::new(secret.into_bytes());
+            if settings.token_secret.is_none() {
+                let reason = format!("it has at least {SHORTEST_SECRET_BYTES} bytes: take random ones");
+                reader.refuse("GRIDWORK_TOKEN_SECRET", reason);
+            }
+        }
+        reader.number("GRIDWORK_WORKERS", 1..=256, &mut settings.workers);
+        reader.number("GRIDWORK_MAX_CONNECTIONS", 16..=65_536, &mut settings.max_connections);
+        reader.number("GRIDWORK_MAX_SYNC_MEMORY_BYTES", 4 << 20..=64 << 30, &mut settings.sync_memory_bytes);
+        reader.number("GRIDWORK_MAX_CONCURRENT_EXCHANGES", 1..=256, &mut settings.concurrent_exchanges);
+        reader.number("GRIDWORK_DATABASE_READERS", 1..=64, &mut settings.registry.readers);
+        reader.number("GRIDWORK_WRITER_QUEUE", 1..=65_536, &mut settings.registry.writer_queue);
+        reader.number("GRIDWORK_BUSY_TIMEOUT_MS", 0..=60_000, &mut settings.registry.busy_timeout_ms);
+        reader.number("GRIDWORK_SHUTDOWN_TIMEOUT_S", 0..=600, &mut settings.shutdown_timeout_s);
+        if reader.wrong.is_empty() { Ok(settings) } else { Err(WrongSettings(reader.wrong)) }
+    }
+
+    /// The secret of access tokens: the one that was set, or the one in the folder, which is made if it is not there.
+    ///
+    /// # Errors
+    /// [`SecretError`] if it cannot be read or made, or others can read it.
+    pub(crate) fn secret(&self) -> Result<TokenSecret, SecretError> {
+        match &self.token_secret {
+            Some(secret) => Ok(secret.clone()),
+            None => secret::keep(&self.data_dir),
+        }
+    }
+}
+
+struct Reader<L> {
+    look_up: L,
+    wrong: Vec<WrongSetting>,
+}
+
+impl<L: Fn(&str) -> Option<String>> Reader<L> {
+    /// A variable that is empty counts as not set: container files cannot unset one.
+    fn text(&self, name: &str) -> Option<String> {
+        (self.look_up)(name).filter(|text| !text.is_empty())
+    }
+
+    fn refuse(&mut self, name: &'static str, reason: String) {
+        self.wrong.push(WrongSetting { name, reason });
+    }
+
+    fn parsed<T: FromStr>(&mut self, name: &'static str, form: &str, into: &mut T) {
+        match self.text(name).map(|text| text.parse().map_err(|_| text)) {
+            None => {}
+            Some(Ok(value)) => *into = value,
+            Some(Err(text)) => self.refuse(name, format!("{text:?} is not {form}")),
+        }
+    }
+
+    fn number<T: FromStr + PartialOrd + fmt::Display>(
+        &mut self,
+        name: &'static str,
+        range: RangeInclusive<T>,
+        into: &mut T,
+    ) {
+        match self.text(name).map(|text| text.parse().ok().filter(|number| range.contains(number)).ok_or(text)) {
+            None => {}
+            Some(Ok(value)) => *into = value,
+            Some(Err(text)) => {
+                self.refuse(name, format!("{text:?} is not a number from {} to {}", range.start(), range.end()));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> Result<Settings, WrongSettings> {
+        Settings::from_variables(|name| {
+            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn with_no_settings_everything_lies_in_one_folder_and_nothing_is_open_to_the_network() {
+        let settings = read(&[]).expect("defaults");
+        assert_eq!(settings.registry.database_url, "sqlite:gridwork-data/registry.sqlite");
+        assert!(settings.address.ip().is_loopback());
+        assert!(settings.metrics_address.is_some_and(|address| address.ip().is_loopback()));
+    }
+
+    #[test]
+    fn settings_are_taken_from_the_environment() {
+        let settings = read(&[
+            ("GRIDWORK_ADDRESS", "0.0.0.0:80"),
+            ("GRIDWORK_METRICS_ADDRESS", "off"),
+            ("DATABASE_URL", "sqlite:/srv/registry.sqlite"),
+            ("GRIDWORK_WORKERS", "3"),
+            ("GRIDWORK_WRITER_QUEUE", ""),
+        ])
+        .expect("settings");
+        assert_eq!((settings.address.port(), settings.metrics_address, settings.workers), (80, None, 3));
+        assert_eq!(settings.registry.database_url, "sqlite:/srv/registry.sqlite");
+    }
+
+    #[test]
+    fn all_wrong_settings_are_named_at_once_with_what_would_be_right() {
+        let wrong = read(&[
+            ("GRIDWORK_ADDRESS", "localhost"),
+            ("GRIDWORK_METRICS_ADDRESS", "9464"),
+            ("DATABASE_URL", "mysql://db"),
+            ("GRIDWORK_TOKEN_SECRET", "secret"),
+            ("GRIDWORK_WORKERS", "0"),
+            ("GRIDWORK_MAX_CONNECTIONS", "many"),
+            ("GRIDWORK_MAX_SYNC_MEMORY_BYTES", "-1"),
+        ])
+        .expect_err("refused");
+        let names: Vec<_> = wrong.0.iter().map(|one| one.name).collect();
+        assert_eq!(
+            names,
+            [
+                "GRIDWORK_ADDRESS",
+                "GRIDWORK_METRICS_ADDRESS",
+                "DATABASE_URL",
+                "GRIDWORK_TOKEN_SECRET",
+                "GRIDWORK_WORKERS",
+                "GRIDWORK_MAX_CONNECTIONS",
+                "GRIDWORK_MAX_SYNC_MEMORY_BYTES"
+            ]
+        );
+        let text = wrong.to_string();
+        assert!(text.contains("GRIDWORK_WORKERS: \"0\" is not a number from 1 to 256"), "{text}");
+        assert!(!text.contains("\"secret\""), "{text}");
+    }
+
+    #[test]
+    fn every_setting_is_in_the_table() {
+        let table = include_str!("settings.rs").lines().take_while(|line| line.starts_with("//!")).collect::<String>();
+        let code = include_str!("settings.rs").split("mod tests").next().expect("code");
+        let names = code.split('"').filter(|text| text.starts_with("GRIDWORK_"));
+        for name in names {
+            assert!(table.contains(&format!("| `{name}` |")), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_secret_does_not_show_itself() {
+        let settings = read(&[("GRIDWORK_TOKEN_SECRET", "correct horse battery staple, twice")]).expect("settings");
+        assert!(!format!("{settings:?}").contains("horse"));
+    }
+}

@@ -1,0 +1,52 @@
+//! What all workers share.
+
+use crate::access_token::AccessTokens;
+use crate::gate::{Gate, Memory, PerDevice};
+use crate::limits;
+use crate::metrics::Metrics;
+use crate::problem::{Kind, Problem};
+use crate::settings::Settings;
+use actix_web::{HttpRequest, web};
+use gridwork_registry::Registry;
+
+/// The registry, the tokens, the metrics, and the gates before what is scarce.
+pub(crate) struct State {
+    /// The registry.
+    pub(crate) registry: Registry,
+    /// Access tokens of staff.
+    pub(crate) tokens: AccessTokens,
+    /// What is counted.
+    pub(crate) metrics: Metrics,
+    /// Bytes of sync bodies and answers under way.
+    pub(crate) sync_memory: Memory,
+    /// Exchanges of each device.
+    pub(crate) per_device: PerDevice,
+    /// Before unpacking and judging.
+    pub(crate) exchanges: Gate,
+    /// Before enrolment codes, which anybody may try.
+    pub(crate) enrolments: Gate,
+}
+
+impl State {
+    /// What the settings say.
+    pub(crate) fn new(settings: &Settings, secret: &[u8], registry: Registry) -> Result<Self, prometheus::Error> {
+        Ok(Self {
+            registry,
+            tokens: AccessTokens::new(secret),
+            metrics: Metrics::new()?,
+            sync_memory: Memory::new(settings.sync_memory_bytes),
+            per_device: PerDevice::new(limits::EXCHANGES_PER_DEVICE),
+            exchanges: Gate::new(settings.concurrent_exchanges, limits::WAITING_EXCHANGES, Kind::Unavailable),
+            enrolments: Gate::new(limits::CONCURRENT_ENROLMENTS, limits::WAITING_ENROLMENTS, Kind::TooMany),
+        })
+    }
+
+    /// The state that the application was built with.
+    ///
+    /// # Errors
+    /// A problem if it was built without one.
+    pub(crate) fn of(request: &HttpRequest) -> Result<web::Data<Self>, Problem> {
+        let state = request.app_data::<web::Data<Self>>();
+        state.cloned().ok_or_else(|| Problem::internal("the application was built without its state"))
+    }
+}

@@ -1,0 +1,6 @@
+//! The whole application over its routes, on a registry of its own in a folder of its own.
+
+mod device;
+mod household;
+mod office;
+mod refusal;

@@ -1,0 +1,83 @@
+//! The `gridwork` binary: the server, its tools, a phone on the command line, and the demo.
+
+mod demo;
+mod phone;
+mod serve;
+mod setup;
+
+use clap::{Parser, Subcommand};
+use gridwork_domain::instant::Instant;
+use std::error::Error;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::SystemTime;
+
+/// Community grid work: visits recorded offline on phones, merged without conflict into the district's registry.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serves the registry over HTTP, with settings from the environment (the README lists them).
+    Serve,
+    /// The first areas and staff of a new registry, from a JSON file; settings as for `serve`.
+    Setup(setup::Arguments),
+    /// Rebuilds the registry from its change log, compares, and names what differs; settings as for `serve`.
+    Verify {
+        /// Prints the report as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Prints the OpenAPI document.
+    Openapi,
+    /// Drives a phone from the command line.
+    Phone(phone::Arguments),
+    /// A district's day: phones record offline, a bad network brings them back, and everything is compared.
+    Demo(demo::Arguments),
+    /// One phone of the demo, in a process of its own.
+    #[command(hide = true)]
+    DemoPhone {
+        /// The phone's folder.
+        folder: PathBuf,
+        #[command(subcommand)]
+        step: demo::Step,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("{error}");
+            let mut source = error.source();
+            while let Some(cause) = source {
+                eprintln!("  because {cause}");
+                source = cause.source();
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
+    match command {
+        Command::Serve => serve::serve()?,
+        Command::Setup(arguments) => setup::run(&arguments)?,
+        Command::Verify { json } => return serve::verify(json),
+        Command::Openapi => print!("{}", gridwork_api::openapi_json()),
+        Command::Phone(arguments) => phone::run(&arguments)?,
+        Command::Demo(arguments) => return demo::run(&arguments),
+        Command::DemoPhone { folder, step } => demo::run_step(&folder, &step)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The clock of this machine.
+fn now() -> Instant {
+    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Instant::from_ms(since_1970.as_millis().try_into().unwrap_or(i64::MAX))
+}

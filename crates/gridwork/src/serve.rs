@@ -1,0 +1,57 @@
+//! `gridwork serve` and `gridwork verify`: the server, and the check of what it keeps.
+
+use gridwork_api::{Application, Settings};
+use gridwork_registry::Registry;
+use std::error::Error;
+use std::io::{self, IsTerminal};
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+/// Serves until SIGTERM or SIGINT.
+///
+/// # Errors
+/// Wrong settings, a database that cannot be opened, or an address that cannot be had; each says what to do.
+pub(crate) fn serve() -> Result<(), Box<dyn Error>> {
+    let settings = Settings::from_environment()?;
+    start_log();
+    std::fs::create_dir_all(&settings.data_dir)?;
+    let registry = Registry::open(&settings.registry)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let application = Application::build(&settings, registry)?;
+        println!("gridwork serves http://{}", application.address());
+        application.run_until_stopped().await?;
+        Ok(())
+    })
+}
+
+/// Checks everything that the registry keeps against its change log.
+///
+/// # Errors
+/// The registry cannot be read at all.
+pub(crate) fn verify(json: bool) -> Result<ExitCode, Box<dyn Error>> {
+    let settings = Settings::from_environment()?;
+    let report = gridwork_registry::verify(&settings.registry)?;
+    if json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        report.differences.iter().for_each(|difference| println!("{difference}"));
+        println!(
+            "{} documents, {} changes, {} snapshots, {} feed rows, {} facts: {} differences",
+            report.documents,
+            report.changes,
+            report.snapshots,
+            report.feed_rows,
+            report.facts,
+            report.differences_found
+        );
+    }
+    Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Lines for people on a terminal, JSON elsewhere; `RUST_LOG` says how much.
+fn start_log() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    if io::stderr().is_terminal() { log.init() } else { log.json().init() }
+}

@@ -1,0 +1,108 @@
+//! The network as the phone sees it: a body goes out, a status and a body come back, or nothing does.
+//!
+//! It knows HTTP and nothing of what is sent.
+//!
+//! **Invariant:** no answer takes more memory than its limit, and no request hangs for ever.
+
+use std::io::Read;
+use std::time::Duration;
+
+/// How long until a connection stands.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the whole exchange may take: a quarter of a megabyte over a bad mobile link.
+const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(90);
+/// Bytes of an answer as transferred.
+const LARGEST_BODY_BYTES: u64 = 16 * 1024 * 1024;
+/// Bytes of each connection's buffers; bodies stream through them.
+const BUFFER_BYTES: usize = 16 * 1024;
+
+/// A request to be posted.
+#[derive(Debug, Clone, Copy)]
+pub struct Post<'a> {
+    /// Scheme, authority and path.
+    pub url: &'a str,
+    /// Headers, lower case.
+    pub headers: &'a [(&'a str, &'a str)],
+    /// The body as it goes over the wire.
+    pub body: &'a [u8],
+}
+
+/// An answer, of whatever status.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Posted {
+    /// The HTTP status.
+    pub status: u16,
+    /// `Retry-After` in seconds (RFC 9110, 10.2.3), if it was given so.
+    pub retry_after_s: Option<u64>,
+    /// `Content-Encoding`, if there is one.
+    pub encoding: Option<String>,
+    /// The body as it came over the wire.
+    pub body: Vec<u8>,
+}
+
+/// Nothing came back, or only part of it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct NetworkError(pub String);
+
+/// A way to post requests. A network that cannot be reached is an error, and so is an answer that was cut.
+pub trait Transport {
+    /// Posts a request once and waits for the answer.
+    ///
+    /// # Errors
+    /// [`NetworkError`].
+    fn post(&mut self, post: &Post<'_>) -> Result<Posted, NetworkError>;
+}
+
+/// HTTP/1.1, with TLS for `https`, over a connection that is kept between requests.
+pub struct HttpTransport {
+    agent: ureq::Agent,
+}
+
+impl HttpTransport {
+    /// Ready to post; nothing is connected yet.
+    pub fn new() -> Self {
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .timeout_connect(Some(CONNECT_TIMEOUT))
+            .timeout_global(Some(EXCHANGE_TIMEOUT))
+            .max_idle_connections(1)
+            .max_idle_connections_per_host(1)
+            .input_buffer_size(BUFFER_BYTES)
+            .output_buffer_size(BUFFER_BYTES)
+            .build();
+        Self { agent: config.into() }
+    }
+}
+
+impl Default for HttpTransport {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Transport for HttpTransport {
+    fn post(&mut self, post: &Post<'_>) -> Result<Posted, NetworkError> {
+        let failed = |error: ureq::Error| NetworkError(error.to_string());
+        let mut request = self.agent.post(post.url);
+        for (name, value) in post.headers {
+            request = request.header(*name, *value);
+        }
+        let answer = request.send(post.body).map_err(failed)?;
+        let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok());
+        let mut posted = Posted {
+            status: answer.status().as_u16(),
+            retry_after_s: header("retry-after").and_then(|value| value.parse().ok()),
+            encoding: header("content-encoding").map(str::to_owned),
+            body: Vec::new(),
+        };
+        let reader = answer.into_body().into_reader();
+        let read = reader.take(LARGEST_BODY_BYTES + 1).read_to_end(&mut posted.body);
+        read.map_err(|error| NetworkError(error.to_string()))?;
+        if posted.body.len() as u64 > LARGEST_BODY_BYTES {
+            return Err(NetworkError(format!("the answer has more than {LARGEST_BODY_BYTES} bytes")));
+        }
+        Ok(posted)
+    }
+}

@@ -1,0 +1,280 @@
+//! Areas, staff and terms of office: rows that are administered, each change with its audit row.
+//!
+//! It does not know who may administer: the caller asks that before.
+//!
+//! **Invariant:** a name or code that an area had is never lost: a new one is a further row of its naming.
+
+use crate::audit::{Step, note};
+use crate::database::{Connection, Id, StoreError};
+use crate::registry::Registry;
+use crate::sign_in::{LONGEST_PASSWORD, hash_password};
+use crate::tables::{area, area_naming, assignment, staff};
+use diesel::dsl::exists;
+use diesel::prelude::*;
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
+use diesel::select;
+use gridwork_domain::area::{Area, AreaError};
+use gridwork_domain::division_code::DivisionCode;
+use gridwork_domain::fields::{Kind, parse_date};
+use gridwork_domain::id::{AreaId, StaffId};
+use gridwork_domain::instant::Instant;
+use gridwork_domain::staff::{Assignment, Role, Staff, is_sign_in_name};
+
+/// Characters of a password at least.
+pub const SHORTEST_PASSWORD: usize = 10;
+
+/// Something to administer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Administration {
+    /// A new area, or another code or name of one that is there, from its `valid_from` on.
+    OpenArea(Area),
+    /// A new member of staff, or another name of one who is there. Without a password an earlier one stays; who never
+    /// had one cannot sign in.
+    AppointStaff {
+        /// Who.
+        staff: Staff,
+        /// With which they sign in, [`SHORTEST_PASSWORD`] characters at least.
+        password: Option<String>,
+    },
+    /// A term of office.
+    Assign(Assignment),
+    /// The end of the terms of office that somebody holds in a role and area.
+    EndAssignment {
+        /// Who.
+        staff: StaffId,
+        /// As what.
+        role: Role,
+        /// Where.
+        area: AreaId,
+        /// The instant at which they end.
+        until: Instant,
+    },
+}
+
+/// Why something cannot be administered so. Nothing was changed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum AdministerError {
+    /// The area is not as an area must be.
+    #[error(transparent)]
+    Area(#[from] AreaError),
+    /// No such area.
+    #[error("there is no area {0}: open it first")]
+    NoSuchArea(AreaId),
+    /// No such member of staff.
+    #[error("there is no such member of staff: appoint them first")]
+    NoSuchStaff,
+    /// A name that is none.
+    #[error("a member of staff has a name of 1 to 64 characters")]
+    StaffName,
+    /// A name that cannot be a sign-in.
+    #[error("a sign-in has 1 to 64 of a-z, 0-9, full stop, hyphen and underscore")]
+    SignInName,
+    /// Somebody else's sign-in.
+    #[error("this sign-in belongs to somebody else: choose another")]
+    SignInTaken,
+    /// A password that is too short or too long.
+    #[error("a password has {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters")]
+    Password,
+    /// A term of office that ends before it begins.
+    #[error("a term of office ends after it begins")]
+    Term,
+    /// No such term of office, or it has ended.
+    #[error("nobody holds this office")]
+    NoSuchAssignment,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<DieselError> for AdministerError {
+    fn from(error: DieselError) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl Registry {
+    /// Administers areas, staff and terms of office. `by` is who does it; nobody when an installation is set up.
+    ///
+    /// # Errors
+    /// [`AdministerError`], which says what to do.
+    pub async fn administer(
+        &self,
+        by: Option<StaffId>,
+        what: Administration,
+        now: Instant,
+    ) -> Result<(), AdministerError> {
+        let hash = match &what {
+            Administration::AppointStaff { password: Some(password), .. } => {
+                if !(SHORTEST_PASSWORD..=LONGEST_PASSWORD).contains(&password.chars().count()) {
+                    return Err(AdministerError::Password);
+                }
+                let password = password.clone();
+                Some(self.hash(move || hash_password(&password)).await??)
+            }
+            _ => None,
+        };
+        self.database
+            .write(move |connection| {
+                let (action, subject) = match &what {
+                    Administration::OpenArea(new) => {
+                        open_area(connection, new)?;
+                        ("open-area", *new.id.as_bytes())
+                    }
+                    Administration::AppointStaff { staff, .. } => {
+                        appoint(connection, staff, hash)?;
+                        ("appoint", *staff.id.as_bytes())
+                    }
+                    Administration::Assign(new) => {
+                        assign(connection, new)?;
+                        ("assign", *new.staff.as_bytes())
+                    }
+                    Administration::EndAssignment { staff, role, area, until } => {
+                        end_assignment(connection, *staff, *role, *area, *until)?;
+                        ("end-assignment", *staff.as_bytes())
+                    }
+                };
+                Ok(note(connection, &Step { subject: Some(&subject), ..Step::new(now, by, action) })?)
+            })
+            .await
+    }
+
+    /// A member of staff.
+    ///
+    /// # Errors
+    /// As the store says.
+    pub async fn staff(&self, id: StaffId) -> Result<Option<Staff>, StoreError> {
+        self.database.read(move |connection| Ok(find_staff(connection, id)?)).await
+    }
+}
+
+/// A member of staff.
+///
+/// # Errors
+/// As the store says.
+pub(crate) fn find_staff(connection: &mut Connection, id: StaffId) -> QueryResult<Option<Staff>> {
+    let found: Option<(String, String)> =
+        staff::table.find(Id::from(id)).select((staff::name, staff::sign_in)).get_result(connection).optional()?;
+    Ok(found.map(|(name, sign_in)| Staff { id, name, sign_in }))
+}
+
+fn open_area(connection: &mut Connection, new: &Area) -> Result<(), AdministerError> {
+    let parent = new.parent.map(|parent| parent_of(connection, parent)).transpose()?;
+    new.check(parent.as_ref())?;
+    let id = Id::from(new.id);
+    let aliases = serde_json::to_string(&new.aliases).map_err(|error| StoreError::Unreadable(error.to_string()))?;
+    let named = (
+        area::parent.eq(new.parent.map(Id::from)),
+        area::code.eq(new.code.as_str()),
+        area::name.eq(&new.name),
+        area::aliases.eq(&aliases),
+        area::valid_from.eq(&new.valid_from),
+        area::valid_until.eq(&new.valid_until),
+        area::successor.eq(new.successor.map(Id::from)),
+    );
+    let known = diesel::update(area::table.find(id)).set(named).execute(connection)?;
+    if known == 0 {
+        diesel::insert_into(area::table).values((area::id.eq(id), named)).execute(connection)?;
+    }
+    let naming = (
+        area_naming::valid_until.eq(&new.valid_until),
+        area_naming::code.eq(new.code.as_str()),
+        area_naming::name.eq(&new.name),
+        area_naming::aliases.eq(&aliases),
+    );
+    let this = area_naming::table.find((id, &new.valid_from));
+    if diesel::update(this).set(naming).execute(connection)? == 0 {
+        let day_before = parse_date(&new.valid_from).and_then(|day| day.yesterday().ok()).map(|day| day.to_string());
+        let before = area_naming::area.eq(id).and(area_naming::valid_until.is_null());
+        diesel::update(area_naming::table.filter(before))
+            .set(area_naming::valid_until.eq(day_before))
+            .execute(connection)?;
+        diesel::insert_into(area_naming::table)
+            .values((area_naming::area.eq(id), area_naming::valid_from.eq(&new.valid_from), naming))
+            .execute(connection)?;
+    }
+    Ok(())
+}
+
+/// The parent of a new area, as far as the area is checked against it.
+fn parent_of(connection: &mut Connection, parent: AreaId) -> Result<Area, AdministerError> {
+    let found: Option<(String, String, String)> = area::table
+        .find(Id::from(parent))
+        .select((area::code, area::name, area::valid_from))
+        .get_result(connection)
+        .optional()?;
+    let (code, name, valid_from) = found.ok_or(AdministerError::NoSuchArea(parent))?;
+    let code = DivisionCode::parse(&code).map_err(|error| StoreError::Unreadable(error.to_string()))?;
+    let aliases = Vec::new();
+    Ok(Area { id: parent, parent: None, code, name, aliases, valid_from, valid_until: None, successor: None })
+}
+
+fn appoint(connection: &mut Connection, new: &Staff, hash: Option<String>) -> Result<(), AdministerError> {
+    if Kind::Line(64).check(&new.name.as_str().into()).is_err() {
+        return Err(AdministerError::StaffName);
+    }
+    if !is_sign_in_name(&new.sign_in) {
+        return Err(AdministerError::SignInName);
+    }
+    let taken = |error| match error {
+        DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => AdministerError::SignInTaken,
+        error => error.into(),
+    };
+    let id = Id::from(new.id);
+    let named = (staff::name.eq(&new.name), staff::sign_in.eq(&new.sign_in));
+    let known = diesel::update(staff::table.find(id)).set(named).execute(connection).map_err(taken)?;
+    if known == 0 {
+        let row = (staff::id.eq(id), named, staff::failures.eq(0));
+        diesel::insert_into(staff::table).values(row).execute(connection).map_err(taken)?;
+    }
+    if let Some(hash) = hash {
+        let fresh = (staff::password_hash.eq(Some(hash)), staff::failures.eq(0), staff::locked_until.eq(None::<i64>));
+        diesel::update(staff::table.find(id)).set(fresh).execute(connection)?;
+    }
+    Ok(())
+}
+
+fn assign(connection: &mut Connection, new: &Assignment) -> Result<(), AdministerError> {
+    if new.until.is_some_and(|until| until <= new.from) {
+        return Err(AdministerError::Term);
+    }
+    if !select(exists(staff::table.find(Id::from(new.staff)))).get_result::<bool>(connection)? {
+        return Err(AdministerError::NoSuchStaff);
+    }
+    if !select(exists(area::table.find(Id::from(new.area)))).get_result::<bool>(connection)? {
+        return Err(AdministerError::NoSuchArea(new.area));
+    }
+    let row = (
+        assignment::staff.eq(Id::from(new.staff)),
+        assignment::role.eq(new.role.word()),
+        assignment::area.eq(Id::from(new.area)),
+        assignment::valid_from.eq(new.from.ms()),
+        assignment::valid_until.eq(new.until.map(Instant::ms)),
+    );
+    let key = (assignment::staff, assignment::role, assignment::area, assignment::valid_from);
+    diesel::insert_into(assignment::table)
+        .values(row)
+        .on_conflict(key)
+        .do_update()
+        .set(assignment::valid_until.eq(new.until.map(Instant::ms)))
+        .execute(connection)?;
+    Ok(())
+}
+
+fn end_assignment(
+    connection: &mut Connection,
+    of: StaffId,
+    role: Role,
+    area: AreaId,
+    until: Instant,
+) -> Result<(), AdministerError> {
+    let this = assignment::staff
+        .eq(Id::from(of))
+        .and(assignment::role.eq(role.word()))
+        .and(assignment::area.eq(Id::from(area)))
+        .and(assignment::valid_from.lt(until.ms()));
+    let holds = assignment::valid_until.is_null().or(assignment::valid_until.gt(until.ms()));
+    let ended = diesel::update(assignment::table.filter(this).filter(holds))
+        .set(assignment::valid_until.eq(Some(until.ms())))
+        .execute(connection)?;
+    if ended == 0 { Err(AdministerError::NoSuchAssignment) } else { Ok(()) }
+}

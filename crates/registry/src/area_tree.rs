@@ -1,0 +1,192 @@
+//! Areas as a tree, and what somebody's assignments give within it.
+//!
+//! **Invariant:** a [`Reach`] is a set of grids; there is no "everything".
+
+use crate::database::{Connection, Id, StoreError};
+use crate::entitlement::assignments_of;
+use crate::registry::Registry;
+use crate::tables::area;
+use diesel::prelude::*;
+use gridwork_domain::area::Area;
+use gridwork_domain::division_code::{DivisionCode, DivisionLevel};
+use gridwork_domain::id::{AreaId, ScopeId, StaffId};
+use gridwork_domain::instant::Instant;
+use gridwork_domain::staff::{Operation, Role};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// An assignment that holds, with the grids in its area.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// As what.
+    pub role: Role,
+    /// Where: that area and all within it.
+    pub area: Area,
+    /// The grids of that area, ascending.
+    pub grids: Vec<ScopeId>,
+}
+
+/// The grids in which somebody may do something.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reach(BTreeSet<ScopeId>);
+
+impl Reach {
+    /// The grids in which these grants give an operation.
+    pub fn of(grants: &[Grant], operation: Operation) -> Self {
+        grants.iter().filter(|grant| grant.role.may(operation)).flat_map(|grant| grant.grids.iter().copied()).collect()
+    }
+
+    /// Whether a grid is among them.
+    pub fn contains(&self, scope: ScopeId) -> bool {
+        self.0.contains(&scope)
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The grids, ascending.
+    pub fn scopes(&self) -> impl Iterator<Item = ScopeId> + '_ {
+        self.0.iter().copied()
+    }
+
+    /// Those of the grids that lie in an area; all of them without one.
+    pub(crate) fn within(&self, tree: &AreaTree, area: Option<AreaId>) -> Self {
+        match area {
+            None => self.clone(),
+            Some(area) => tree.grids(area).into_iter().filter(|grid| self.contains(*grid)).collect(),
+        }
+    }
+
+    /// The grids as columns, ascending.
+    pub(crate) fn columns(&self) -> Vec<Id> {
+        self.scopes().map(Id::from).collect()
+    }
+}
+
+impl FromIterator<ScopeId> for Reach {
+    fn from_iter<I: IntoIterator<Item = ScopeId>>(scopes: I) -> Self {
+        Self(scopes.into_iter().collect())
+    }
+}
+
+/// All areas.
+#[derive(Debug, Default)]
+pub(crate) struct AreaTree {
+    areas: BTreeMap<AreaId, Area>,
+    children: BTreeMap<AreaId, Vec<AreaId>>,
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = area)]
+struct AreaRow {
+    id: Id,
+    parent: Option<Id>,
+    code: String,
+    name: String,
+    aliases: String,
+    valid_from: String,
+    valid_until: Option<String>,
+    successor: Option<Id>,
+}
+
+impl AreaTree {
+    /// Reads all areas.
+    ///
+    /// # Errors
+    /// As the store says.
+    pub(crate) fn read(connection: &mut Connection) -> Result<Self, StoreError> {
+        let mut tree = Self::default();
+        for row in area::table.select(AreaRow::as_select()).load(connection)? {
+            let area = row.area()?;
+            if let Some(parent) = area.parent {
+                tree.children.entry(parent).or_default().push(area.id);
+            }
+            tree.areas.insert(area.id, area);
+        }
+        Ok(tree)
+    }
+
+    /// An area.
+    pub(crate) fn get(&self, id: AreaId) -> Option<&Area> {
+        self.areas.get(&id)
+    }
+
+    /// The areas just within another.
+    pub(crate) fn children(&self, of: AreaId) -> impl Iterator<Item = &Area> {
+        self.children.get(&of).into_iter().flatten().filter_map(|id| self.areas.get(id))
+    }
+
+    /// All areas, in the order of their codes.
+    pub(crate) fn all(&self) -> Vec<&Area> {
+        let mut all: Vec<_> = self.areas.values().collect();
+        all.sort_by(|one, other| one.code.as_str().cmp(other.code.as_str()));
+        all
+    }
+
+    /// The grids in an area, or the area itself if it is one; ascending.
+    pub(crate) fn grids(&self, within: AreaId) -> Vec<ScopeId> {
+        let mut grids = BTreeSet::new();
+        let mut seen = BTreeSet::new();
+        let mut open = vec![within];
+        while let Some(area) = open.pop().and_then(|id| self.areas.get(&id)) {
+            if !seen.insert(area.id) {
+                continue;
+            }
+            if area.code.level() == DivisionLevel::Grid {
+                grids.insert(ScopeId::from(area.id));
+            }
+            open.extend(self.children.get(&area.id).into_iter().flatten());
+        }
+        grids.into_iter().collect()
+    }
+}
+
+impl AreaRow {
+    fn area(self) -> Result<Area, StoreError> {
+        let unreadable = |reason: String| StoreError::Unreadable(format!("the area {}: {reason}", self.name));
+        Ok(Area {
+            id: self.id.into(),
+            parent: self.parent.map(Into::into),
+            code: DivisionCode::parse(&self.code).map_err(|error| unreadable(error.to_string()))?,
+            aliases: serde_json::from_str(&self.aliases).map_err(|error| unreadable(error.to_string()))?,
+            name: self.name,
+            valid_from: self.valid_from,
+            valid_until: self.valid_until,
+            successor: self.successor.map(Into::into),
+        })
+    }
+}
+
+/// What a member of staff's assignments give now.
+///
+/// # Errors
+/// As the store says.
+pub(crate) fn grants_of(
+    connection: &mut Connection,
+    tree: &AreaTree,
+    staff: StaffId,
+    now: Instant,
+) -> Result<Vec<Grant>, StoreError> {
+    let held = assignments_of(connection, staff)?.into_iter().filter(|one| one.holds_at(now));
+    let grant = |one: gridwork_domain::staff::Assignment| {
+        let area = tree.get(one.area)?.clone();
+        Some(Grant { role: one.role, grids: tree.grids(area.id), area })
+    };
+    Ok(held.filter_map(grant).collect())
+}
+
+impl Registry {
+    /// What a member of staff's assignments give now; nothing for somebody unknown.
+    ///
+    /// # Errors
+    /// As the store says.
+    pub async fn grants(&self, staff: StaffId, now: Instant) -> Result<Vec<Grant>, StoreError> {
+        self.database
+            .read(move |connection| {
+                let tree = AreaTree::read(connection)?;
+                grants_of(connection, &tree, staff, now)
+            })
+            .await
+    }
+}

@@ -1,0 +1,99 @@
+//! Phones of members of staff: by their tokens, with their clocks.
+//!
+//! A token is 32 random bytes; the registry keeps its SHA-256 alone. It lives as long as an assignment of its owner.
+
+use crate::database::{Blob, HashBlob, Id, StoreError};
+use crate::entitlement::{assignments_of, counts};
+use crate::log::Sender;
+use crate::registry::Registry;
+use crate::tables::device;
+use diesel::prelude::*;
+use gridwork_domain::id::StaffId;
+use gridwork_domain::instant::Instant;
+use gridwork_domain::staff::Device;
+use sha2::{Digest, Sha256};
+
+/// A device with what is known of its last contact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceView {
+    /// The device.
+    pub device: Device,
+    /// When it was last in contact, by the server's clock.
+    pub last_contact: Option<Instant>,
+    /// The device's clock minus the server's at that contact, in milliseconds.
+    pub skew_ms: Option<i64>,
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = device)]
+struct DeviceRow {
+    id: Id,
+    staff: Id,
+    public_key: HashBlob,
+    enrolled_at: i64,
+    last_contact: Option<i64>,
+    skew_ms: Option<i64>,
+}
+
+impl Registry {
+    /// The device with this token; `None` if there is none, or its owner holds no office any more.
+    ///
+    /// # Errors
+    /// As the store says.
+    pub async fn device_by_token(&self, token: &str, now: Instant) -> Result<Option<Device>, StoreError> {
+        let hash = token_hash(token);
+        self.database
+            .read(move |connection| {
+                let found: Option<DeviceRow> = device::table
+                    .filter(device::token_hash.eq(hash))
+                    .select(DeviceRow::as_select())
+                    .get_result(connection)
+                    .optional()?;
+                let Some(DeviceView { device, last_contact, .. }) = found.map(DeviceRow::view) else {
+                    return Ok(None);
+                };
+                let last_contact = last_contact.unwrap_or(device.enrolled_at);
+                let sender = Sender { staff: device.staff, device: Some(device.id), at: now, last_contact };
+                let held = assignments_of(connection, device.staff)?;
+                Ok(held.iter().any(|one| counts(one, &sender)).then_some(device))
+            })
+            .await
+    }
+
+    /// The devices of a member of staff, or of all, with their clocks.
+    ///
+    /// # Errors
+    /// As the store says.
+    pub async fn devices(&self, staff: Option<StaffId>) -> Result<Vec<DeviceView>, StoreError> {
+        self.database
+            .read(move |connection| {
+                let mut query = device::table.select(DeviceRow::as_select()).order(device::id).into_boxed();
+                if let Some(staff) = staff {
+                    query = query.filter(device::staff.eq(Id::from(staff)));
+                }
+                let rows: Vec<DeviceRow> = query.load(connection)?;
+                Ok(rows.into_iter().map(DeviceRow::view).collect())
+            })
+            .await
+    }
+}
+
+/// What the registry keeps of a token.
+pub(crate) fn token_hash(token: &str) -> HashBlob {
+    Blob(Sha256::digest(token.as_bytes()).into())
+}
+
+impl DeviceRow {
+    fn view(self) -> DeviceView {
+        DeviceView {
+            device: Device {
+                id: self.id.into(),
+                staff: self.staff.into(),
+                public_key: self.public_key.0,
+                enrolled_at: Instant::from_ms(self.enrolled_at),
+            },
+            last_contact: self.last_contact.map(Instant::from_ms),
+            skew_ms: self.skew_ms,
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Who may do what where, by the assignments in the database.
+//!
+//! A device is judged by its last contact: who was relieved of an office while the phone was offline could not know, so
+//! what the phone brings at its next contact still counts, within a grace period.
+//!
+//! **Invariant:** without an assignment in an area around the grid, nothing is given.
+
+use crate::database::{Connection, Id, StoreError};
+use crate::log::Sender;
+use crate::tables::{area, assignment};
+use diesel::prelude::*;
+use gridwork_domain::division_code::{DivisionCode, DivisionLevel};
+use gridwork_domain::id::{AreaId, ScopeId, StaffId};
+use gridwork_domain::instant::Instant;
+use gridwork_domain::staff::{Assignment, Operation, Role};
+
+/// How long after the end of an assignment the work that a phone did under it is still taken without review.
+pub(crate) const GRACE_MS: i64 = 30 * 24 * 60 * 60 * 1_000;
+/// How long a phone may take to push, in several requests, what it had when it first came back.
+pub(crate) const CONTACT_MS: i64 = 60 * 60 * 1_000;
+
+/// Levels from a grid up to its district, and one more to notice a loop.
+const MOST_LEVELS: usize = 5;
+
+/// All assignments of a member of staff, also those that have ended.
+pub(crate) fn assignments_of(connection: &mut Connection, staff: StaffId) -> Result<Vec<Assignment>, StoreError> {
+    let rows: Vec<(String, Id, i64, Option<i64>)> = assignment::table
+        .filter(assignment::staff.eq(Id::from(staff)))
+        .select((assignment::role, assignment::area, assignment::valid_from, assignment::valid_until))
+        .load(connection)?;
+    rows.into_iter()
+        .map(|(role, area, from, until)| {
+            let unknown = || StoreError::Unreadable(format!("there is no role {role}"));
+            Ok(Assignment {
+                staff,
+                role: Role::from_word(&role).ok_or_else(unknown)?,
+                area: area.into(),
+                from: Instant::from_ms(from),
+                until: until.map(Instant::from_ms),
+            })
+        })
+        .collect()
+}
+
+/// The grid of a scope and all areas around it; empty if the scope is no grid.
+pub(crate) fn areas_around(connection: &mut Connection, scope: ScopeId) -> Result<Vec<AreaId>, StoreError> {
+    let mut around = Vec::new();
+    let mut next = Some(Id::from(scope));
+    while let Some(id) = next.filter(|_| around.len() < MOST_LEVELS) {
+        let found: Option<(Option<Id>, String)> =
+            area::table.find(id).select((area::parent, area::code)).get_result(connection).optional()?;
+        let Some((parent, code)) = found else { break };
+        let is_grid = || DivisionCode::parse(&code).is_ok_and(|code| code.level() == DivisionLevel::Grid);
+        if around.is_empty() && !is_grid() {
+            break;
+        }
+        around.push(id.into());
+        next = parent;
+    }
+    Ok(around)
+}
+
+/// Whether one of these assignments, at this moment, gives an operation within one of these areas.
+pub(crate) fn gives_now(held: &[Assignment], around: &[AreaId], operation: Operation, now: Instant) -> bool {
+    held.iter().any(|one| one.role.may(operation) && around.contains(&one.area) && one.holds_at(now))
+}
+
+/// Whether one of these assignments gives an operation within one of these areas to who hands something in.
+pub(crate) fn gives(held: &[Assignment], around: &[AreaId], operation: Operation, sender: &Sender) -> bool {
+    held.iter().any(|one| one.role.may(operation) && around.contains(&one.area) && counts(one, sender))
+}
+
+/// Whether an assignment counts for who hands something in: it holds, or it held at the last contact, not too long ago.
+pub(crate) fn counts(one: &Assignment, sender: &Sender) -> bool {
+    one.from <= sender.at
+        && one.until.is_none_or(|until| {
+            let known_at = sender.last_contact.plus_ms(-CONTACT_MS);
+            sender.at < until || (known_at < until && sender.at < until.plus_ms(GRACE_MS))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gridwork_domain::id::DeviceId;
+
+    const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+
+    fn ended_at(until: i64) -> Assignment {
+        Assignment {
+            staff: StaffId::from_bytes([1; 16]),
+            role: Role::GridLeader,
+            area: AreaId::from_bytes([2; 16]),
+            from: Instant::from_ms(0),
+            until: Some(Instant::from_ms(until)),
+        }
+    }
+
+    fn sender(at: i64, last_contact: i64) -> Sender {
+        Sender {
+            staff: StaffId::from_bytes([1; 16]),
+            device: Some(DeviceId::from_bytes([3; 16])),
+            at: Instant::from_ms(at),
+            last_contact: Instant::from_ms(last_contact),
+        }
+    }
+
+    #[test]
+    fn work_of_a_phone_that_could_not_know_of_the_end_of_its_term_is_taken() {
+        let end = 100 * DAY_MS;
+        assert!(counts(&ended_at(end), &sender(end - 1, end - DAY_MS)), "during the term");
+        assert!(counts(&ended_at(end), &sender(end + 3 * DAY_MS, end - DAY_MS)), "the first contact since");
+        let contact = end + 3 * DAY_MS;
+        assert!(counts(&ended_at(end), &sender(contact + 60_000, end - 1)), "the same contact goes on");
+        assert!(!counts(&ended_at(end), &sender(contact + DAY_MS, contact)), "the phone has been told");
+        assert!(!counts(&ended_at(end), &sender(end + GRACE_MS, end - 1)), "the grace is over");
+    }
+}

@@ -1,0 +1,216 @@
+//! The one exchange: judges what a phone pushes, then answers with what it lacks.
+//!
+//! Everything pushed is judged in one job of the writer; the answer is read after it is durable, in one read transaction.
+//!
+//! **Invariant:** any prefix of any schedule of retries leaves the same registry.
+
+use crate::answer_view::AnswerView;
+use crate::audit::{Step, note};
+use crate::database::{Connection, Id, StoreError};
+use crate::entitlement::{areas_around, assignments_of, gives_now};
+use crate::figures::{Counters, add};
+use crate::held::Fate;
+use crate::ledger::{Ledger, Owner};
+use crate::log::Sender;
+use crate::registry::Registry;
+use crate::tables::{actor, device as device_table, nonce as nonce_table};
+use diesel::prelude::*;
+use gridwork_domain::id::DeviceId;
+use gridwork_domain::instant::Instant;
+use gridwork_domain::staff::{Device, Operation};
+use gridwork_sync::answer::{Asked, answer};
+use gridwork_sync::document::{ActorId, ChangeHash, DocumentKey};
+use gridwork_sync::genesis::GENESIS_ACTOR;
+use gridwork_sync::guard::Offered;
+use gridwork_sync::message::{Answer, ChangeVerdict, Outcome, PROTOCOL, Request};
+use gridwork_sync::proof::MAX_AGE_S;
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Actors of one device at most: one for each install, and one for each edit on stale heads in ten years.
+const MOST_ACTORS: i64 = 4_096;
+
+/// The nonce of a signed request, with the time that its signature names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Nonce {
+    /// Random bytes, for this request alone.
+    pub bytes: [u8; 16],
+    /// When it was signed: seconds since 1970-01-01 UTC.
+    pub created_s: i64,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ExchangeError {
+    /// The nonce was used before. Nothing was done.
+    #[error("this request was answered before: sign a new one")]
+    Replayed,
+    /// The request names another device than the one that sends it. Nothing was done.
+    #[error("the request names another device than the one that signed it")]
+    OtherDevice,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What a job of the writer leaves for the answer.
+struct Pushed {
+    verdicts: Vec<ChangeVerdict>,
+    hashes: BTreeSet<(DocumentKey, ChangeHash)>,
+    request: Request,
+}
+
+impl Registry {
+    /// Takes in what a device pushes and answers with what it lacks. `device` is the one whose token and signature were
+    /// found good; `nonce` is used up together with what is taken in.
+    ///
+    /// # Errors
+    /// [`ExchangeError`]. Whatever is wrong with a pushed change is its verdict, not an error.
+    pub async fn exchange(
+        &self,
+        device: &Device,
+        nonce: Nonce,
+        request: Request,
+        received_at: Instant,
+    ) -> Result<Answer, ExchangeError> {
+        if request.device() != device.id {
+            return Err(ExchangeError::OtherDevice);
+        }
+        let (id, staff, counters) = (device.id, device.staff, self.counters.clone());
+        let pushed = self.database.write(move |connection| {
+            use_nonce(connection, id, nonce, received_at)?;
+            let last_contact = note_contact(connection, id, request.sent_at_ms, received_at)?;
+            let sender = Sender { staff, device: Some(id), at: received_at, last_contact };
+            Ok::<_, ExchangeError>(take_in(connection, &counters, &sender, request)?)
+        });
+        let Pushed { verdicts, hashes, request } = pushed.await?;
+        let (instance, counters) = (self.instance, self.counters.clone());
+        let answered = self.database.read(move |connection| {
+            let held = assignments_of(connection, staff)?;
+            let mut scopes = Vec::new();
+            for scope in request.scopes.iter().cloned() {
+                let around = areas_around(connection, scope.scope())?;
+                if gives_now(&held, &around, Operation::Read, received_at) {
+                    scopes.push(scope);
+                }
+            }
+            let view = AnswerView::new(connection, instance, &counters);
+            let asked = Asked { scopes: &scopes, budget: request.budget(), pushed: &hashes };
+            let (scopes, authors) = answer(&view, &asked)?;
+            Ok::<_, StoreError>((scopes, authors, view.left_to_do()))
+        });
+        let (scopes, authors, left_to_do) = answered.await?;
+        self.maintain(left_to_do, received_at);
+        add(&self.counters.exchanges, 1);
+        let server_time_ms = received_at.ms();
+        Ok(Answer { protocol: PROTOCOL, server_time_ms, verdicts, scopes, authors })
+    }
+}
+
+/// Uses up a nonce, and forgets those that no proof can be fresh with any more.
+fn use_nonce(connection: &mut Connection, device: DeviceId, nonce: Nonce, now: Instant) -> Result<(), ExchangeError> {
+    let too_old = now.ms() / 1_000 - MAX_AGE_S as i64;
+    diesel::delete(nonce_table::table.filter(nonce_table::created_s.lt(too_old)))
+        .execute(connection)
+        .map_err(StoreError::from)?;
+    let row = (
+        nonce_table::device.eq(Id::from(device)),
+        nonce_table::bytes.eq(nonce.bytes.as_slice()),
+        nonce_table::created_s.eq(nonce.created_s),
+    );
+    let used = diesel::insert_into(nonce_table::table).values(row).on_conflict_do_nothing().execute(connection);
+    if used.map_err(StoreError::from)? == 1 { Ok(()) } else { Err(ExchangeError::Replayed) }
+}
+
+/// Takes in what a request declares and pushes.
+fn take_in(
+    connection: &mut Connection,
+    counters: &Counters,
+    sender: &Sender,
+    request: Request,
+) -> Result<Pushed, StoreError> {
+    let ledger = Ledger::new(connection, sender.at)?;
+    bind_actors(&ledger, Owner { staff: sender.staff, device: sender.device }, &request)?;
+    ledger.expire()?;
+    let mut verdicts: Vec<ChangeVerdict> = Vec::new();
+    let mut places: BTreeMap<(DocumentKey, ChangeHash), usize> = BTreeMap::new();
+    let mut tally = [0u64; 4];
+    for push in &request.pushes {
+        let key = push.key().map_err(|error| StoreError::Unreadable(error.to_string()))?;
+        for bytes in &push.changes {
+            let offered = Offered { key, scope: push.scope(), bytes };
+            let (fate, merged_besides) = ledger.receive(sender, &offered)?;
+            let (hash, outcome, code) = match fate {
+                Fate::Merged(hash) => (hash, Outcome::Merged, None),
+                Fate::Known(hash) => (hash, Outcome::Known, None),
+                Fate::Held(hash, code) => (hash, Outcome::Held, Some(code.to_owned())),
+                Fate::Quarantined(hash, code) => {
+                    (hash.unwrap_or_else(|| hash_of(bytes)), Outcome::Quarantined, Some(code))
+                }
+            };
+            tally[outcome as usize] += 1;
+            places.insert((key, hash), verdicts.len());
+            let document = (*key.id.as_bytes()).into();
+            verdicts.push(ChangeVerdict { document, epoch: key.epoch, hash: hash.0.into(), outcome, code });
+            for besides in merged_besides {
+                tally[Outcome::Merged as usize] += 1;
+                // It was held earlier in this very request, and is not any more.
+                if let Some(place) = places.get(&besides) {
+                    verdicts[*place].outcome = Outcome::Merged;
+                    verdicts[*place].code = None;
+                }
+            }
+        }
+    }
+    if !verdicts.is_empty() {
+        let [merged, known, held, quarantined] = tally;
+        let detail = format!(r#"{{"merged":{merged},"known":{known},"held":{held},"quarantined":{quarantined}}}"#);
+        let step = Step { device: sender.device, detail: &detail, ..Step::new(sender.at, Some(sender.staff), "sync") };
+        ledger.query(|connection| note(connection, &step))?;
+        let totals = [&counters.merged, &counters.known, &counters.held, &counters.quarantined];
+        totals.into_iter().zip(tally).for_each(|(counter, count)| add(counter, count));
+    }
+    ledger.finish()?;
+    Ok(Pushed { verdicts, hashes: places.into_keys().collect(), request })
+}
+
+/// The hash that a phone computes for a chunk: over all but the magic number and the checksum.
+fn hash_of(bytes: &[u8]) -> ChangeHash {
+    ChangeHash(Sha256::digest(bytes.get(8..).unwrap_or(bytes)).into())
+}
+
+/// Records when the device was in contact, and by how much its clock is off; returns when it was in contact before.
+fn note_contact(
+    connection: &mut Connection,
+    device: DeviceId,
+    sent_at_ms: i64,
+    received_at: Instant,
+) -> Result<Instant, StoreError> {
+    let this = device_table::table.find(Id::from(device));
+    let (enrolled_at, last_contact): (i64, Option<i64>) =
+        this.select((device_table::enrolled_at, device_table::last_contact)).get_result(connection)?;
+    diesel::update(this)
+        .set((
+            device_table::last_contact.eq(received_at.ms()),
+            device_table::skew_ms.eq(sent_at_ms.saturating_sub(received_at.ms())),
+        ))
+        .execute(connection)?;
+    Ok(Instant::from_ms(last_contact.unwrap_or(enrolled_at)))
+}
+
+/// Binds the actors that the device declares and nobody has, under a cap. What is not bound is told by the guard, when
+/// a change of such an actor is pushed.
+fn bind_actors(ledger: &Ledger<'_>, owner: Owner, request: &Request) -> Result<(), StoreError> {
+    if request.new_actors.is_empty() {
+        return Ok(());
+    }
+    let of_device = actor::table.filter(actor::device.eq(owner.device.map(Id::from)));
+    let bound: i64 = ledger.query(|connection| of_device.count().get_result(connection))?;
+    let mut room = MOST_ACTORS - bound;
+    for new in request.new_actors.iter().map(|bytes| ActorId(**bytes)) {
+        if room > 0 && new != GENESIS_ACTOR && ledger.bind(new, owner)? {
+            room -= 1;
+        }
+    }
+    Ok(())
+}

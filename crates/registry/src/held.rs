@@ -1,0 +1,388 @@
+//! Changes that wait, and changes that were refused.
+//!
+//! What waits is judged again when what it waits for is merged, and refused when that is refused. Nothing is thrown
+//! away: beyond its caps a device keeps its edits itself, and is told so.
+//!
+//! **Invariant:** after [`Ledger::settle`], nothing is held that could be merged.
+
+use crate::database::{Blob, DocumentBlob, HashBlob, Id, StoreError};
+use crate::judge_view::JudgeView;
+use crate::ledger::Ledger;
+use crate::log::{Sender, columns, key};
+use crate::registry::SCHEMA;
+use crate::tables::{document, held, quarantine};
+use diesel::prelude::*;
+use gridwork_domain::id::{DeviceId, ScopeId};
+use gridwork_domain::instant::Instant;
+use gridwork_sync::document::{ActorId, ChangeHash, DocumentKey, DocumentKind};
+use gridwork_sync::guard::scan::{Limits, scan};
+use gridwork_sync::guard::{Merge, Missing, Offered, Refusal, Rules, Verdict, judge};
+use sha2::{Digest, Sha256};
+use std::collections::VecDeque;
+
+/// Changes of one device that are held at a time: a month of offline work whose first change was lost.
+pub(crate) const MOST_HELD: i64 = 1_000;
+/// Refused changes of one device that are kept, 16 MB at the most. Beyond, the device alone keeps its edits.
+pub(crate) const MOST_QUARANTINED: i64 = 2_000;
+/// How long a change waits before it is quarantined.
+pub(crate) const HELD_MS: i64 = 7 * 24 * 60 * 60 * 1_000;
+/// Expired changes that one job takes up at most.
+const EXPIRED_PER_JOB: i64 = 100;
+
+/// Code of a change that waits because its document cannot be loaded.
+pub(crate) const FROZEN: &str = "frozen";
+/// Code of a change that was refused because too many of the device's changes wait.
+pub(crate) const TOO_MANY_HELD: &str = "too-many-held";
+/// Code of a change that waited in vain.
+pub(crate) const EXPIRED: &str = "expired";
+/// The step under which refusals stand that are not the guard's.
+const NO_STEP: i32 = 6;
+
+/// What became of a change that was handed in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Merged(ChangeHash),
+    Known(ChangeHash),
+    Held(ChangeHash, &'static str),
+    /// The hash is unknown if the bytes are not even a chunk.
+    Quarantined(Option<ChangeHash>, String),
+}
+
+/// What happened that others may have waited for.
+enum News {
+    Merged { key: DocumentKey, hash: ChangeHash, actor: ActorId },
+    Refused { key: DocumentKey, hash: ChangeHash },
+}
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = held, treat_none_as_default_value = false)]
+struct HeldRow {
+    document: DocumentBlob,
+    epoch: i64,
+    hash: HashBlob,
+    waits_for: Vec<u8>,
+    code: String,
+    scope: Id,
+    staff: Id,
+    device: Option<Id>,
+    received_at: i64,
+    expires_at: i64,
+    bytes: Vec<u8>,
+}
+
+impl Ledger<'_> {
+    /// Judges a change and does as judged, with everything that waited for it. Returns what became of it, and which held
+    /// changes were merged besides.
+    ///
+    /// # Errors
+    /// As the store says; whatever is wrong with the change is its fate.
+    pub(crate) fn receive(
+        &self,
+        sender: &Sender,
+        offered: &Offered<'_>,
+    ) -> Result<(Fate, Vec<(DocumentKey, ChangeHash)>), StoreError> {
+        if let Some(code) = self.known_refusal(sender, offered)? {
+            let hash = scan(offered.bytes, &Limits::DEFAULT).ok().map(|scanned| ChangeHash(scanned.hash));
+            return Ok((Fate::Quarantined(hash, code), Vec::new()));
+        }
+        let mut news = VecDeque::new();
+        let fate = match self.judge(sender, offered)? {
+            Err(hash) => self.hold(sender, offered, hash, offered.key.id.as_bytes().to_vec(), FROZEN)?,
+            Ok(Verdict::Known(hash)) => Fate::Known(hash),
+            Ok(Verdict::Merge(merge)) => {
+                self.merge_at_last(&offered.key, &merge, sender)?;
+                news.push_back(News::Merged { key: offered.key, hash: merge.change.hash, actor: merge.change.actor });
+                Fate::Merged(merge.change.hash)
+            }
+            Ok(Verdict::Hold(scanned, missing)) => {
+                self.hold(sender, offered, ChangeHash(scanned.hash), waits_for(&missing), missing.word())?
+            }
+            Ok(Verdict::Quarantine(refusal)) => {
+                let step = i32::from(refusal.code.step());
+                self.quarantine(sender, offered, refusal.hash, refusal.code.word(), step, &refusal.detail)?;
+                news.extend(refusal.hash.map(|hash| News::Refused { key: offered.key, hash }));
+                Fate::Quarantined(refusal.hash, refusal.code.word().to_owned())
+            }
+        };
+        Ok((fate, self.settle(news)?))
+    }
+
+    /// Merges what the server made itself, with everything that waited for it. The inner error is the refusal; then
+    /// nothing is kept.
+    ///
+    /// # Errors
+    /// As the store says.
+    pub(crate) fn insist(
+        &self,
+        sender: &Sender,
+        offered: &Offered<'_>,
+    ) -> Result<Result<ChangeHash, Refusal>, StoreError> {
+        let frozen = || StoreError::Unreadable(format!("{} is frozen, or lacks what its heads name", offered.key.id));
+        match self.judge(sender, offered)? {
+            Ok(Verdict::Known(hash)) => Ok(Ok(hash)),
+            Ok(Verdict::Merge(merge)) => {
+                self.merge_at_last(&offered.key, &merge, sender)?;
+                let (hash, actor) = (merge.change.hash, merge.change.actor);
+                self.settle([News::Merged { key: offered.key, hash, actor }].into())?;
+                Ok(Ok(hash))
+            }
+            Ok(Verdict::Quarantine(refusal)) => Ok(Err(refusal)),
+            Ok(Verdict::Hold(..)) | Err(_) => Err(frozen()),
+        }
+    }
+
+    /// Quarantines what has waited too long.
+    ///
+    /// # Errors
+    /// As the store says.
+    pub(crate) fn expire(&self) -> Result<(), StoreError> {
+        if !self.any_held.get() {
+            return Ok(());
+        }
+        let now = self.now.ms();
+        let expired: Vec<HeldRow> = self.query(|connection| {
+            held::table
+                .filter(held::expires_at.le(now))
+                .order(held::expires_at)
+                .limit(EXPIRED_PER_JOB)
+                .select(HeldRow::as_select())
+                .load(connection)
+        })?;
+        let mut news = VecDeque::new();
+        for row in expired {
+            let key = key(row.document, row.epoch)?;
+            let detail = format!("it waited {} days for what never came ({})", HELD_MS / 86_400_000, row.code);
+            self.refuse_held(&key, &row, EXPIRED, NO_STEP, &detail)?;
+            news.push_back(News::Refused { key, hash: row.hash.into() });
+        }
+        self.settle(news).map(|_| ())
+    }
+
+    /// Judges one change. A document that cannot be loaded is frozen, and what is offered for it waits: then the inner
+    /// error is the change's hash.
+    fn judge(&self, sender: &Sender, offered: &Offered<'_>) -> Result<Result<Verdict, ChangeHash>, StoreError> {
+        let rules = Rules::new(SCHEMA, self.now);
+        let reason = match judge(&JudgeView { ledger: self, sender }, &rules, offered) {
+            Err(StoreError::Unreadable(reason)) => reason,
+            judged => return judged.map(Ok),
+        };
+        self.freeze(&offered.key, &reason)?;
+        match scan(offered.bytes, &Limits::DEFAULT) {
+            Ok(scanned) => Ok(Err(ChangeHash(scanned.hash))),
+            Err(_) => Err(StoreError::Unreadable(reason)),
+        }
+    }
+
+    /// Marks a document that cannot be loaded.
+    ///
+    /// # Errors
+    /// As the store says.
+    pub(crate) fn freeze(&self, key: &DocumentKey, reason: &str) -> Result<(), StoreError> {
+        if let Some((home, false)) = self.home(key)? {
+            tracing::error!(document = %key.id, reason, "the document is frozen: what is pushed to it is held");
+            let this = document::table.find(columns(key));
+            self.query(|connection| diesel::update(this).set(document::frozen.eq(true)).execute(connection))?;
+            self.set_home(*key, (home, true));
+        }
+        Ok(())
+    }
+
+    fn settle(&self, mut news: VecDeque<News>) -> Result<Vec<(DocumentKey, ChangeHash)>, StoreError> {
+        let mut merged = Vec::new();
+        while let Some(one) = news.pop_front() {
+            if !self.any_held.get() {
+                break;
+            }
+            for row in self.waiting_for(&one)? {
+                let key = key(row.document, row.epoch)?;
+                let at = Instant::from_ms(row.received_at);
+                // Who handed it in was entitled then, and is judged by that moment.
+                let device = row.device.map(DeviceId::from);
+                let sender = Sender { staff: row.staff.into(), device, at, last_contact: at };
+                let offered = Offered { key, scope: ScopeId::from(row.scope), bytes: &row.bytes };
+                match self.judge(&sender, &offered)? {
+                    Err(_) => self.wait_on(&row, key.id.as_bytes(), FROZEN)?,
+                    Ok(Verdict::Known(_)) => self.release(&row)?,
+                    Ok(Verdict::Merge(merge)) => {
+                        self.merge_at_last(&key, &merge, &sender)?;
+                        let hash = merge.change.hash;
+                        merged.push((key, hash));
+                        news.push_back(News::Merged { key, hash, actor: merge.change.actor });
+                    }
+                    Ok(Verdict::Hold(_, missing)) => self.wait_on(&row, &waits_for(&missing), missing.word())?,
+                    Ok(Verdict::Quarantine(refusal)) => {
+                        let step = i32::from(refusal.code.step());
+                        self.refuse_held(&key, &row, refusal.code.word(), step, &refusal.detail)?;
+                        news.push_back(News::Refused { key, hash: row.hash.into() });
+                    }
+                }
+            }
+        }
+        Ok(merged)
+    }
+
+    fn waiting_for(&self, one: &News) -> Result<Vec<HeldRow>, StoreError> {
+        let (key, mut awaited) = match one {
+            News::Merged { key, hash, actor } => (key, vec![hash.0.to_vec(), actor.0.to_vec()]),
+            News::Refused { key, hash } => (key, vec![hash.0.to_vec()]),
+        };
+        let (document, epoch) = columns(key);
+        let household = key.id.subject().as_bytes().to_vec();
+        if matches!(one, News::Merged { .. }) && key.id.kind() == DocumentKind::Household {
+            awaited.push(household.clone());
+        }
+        let rows: Vec<HeldRow> = self.query(|connection| {
+            held::table
+                .filter(held::waits_for.eq_any(&awaited))
+                .order((held::received_at, held::hash))
+                .select(HeldRow::as_select())
+                .load(connection)
+        })?;
+        let same_document = |row: &HeldRow| (row.document, row.epoch) == (document, epoch);
+        Ok(rows.into_iter().filter(|row| same_document(row) || row.waits_for == household).collect())
+    }
+
+    fn hold(
+        &self,
+        sender: &Sender,
+        offered: &Offered<'_>,
+        hash: ChangeHash,
+        waits_for: Vec<u8>,
+        code: &'static str,
+    ) -> Result<Fate, StoreError> {
+        let device = sender.device.map(Id::from);
+        let (document, epoch) = columns(&offered.key);
+        let found: (i64, i64) = self.query(|connection| {
+            let of_device = held::table.filter(held::device.eq(device)).count().get_result(connection)?;
+            let this = held::table.find((document, epoch, HashBlob::from(hash))).count().get_result(connection)?;
+            Ok::<_, diesel::result::Error>((of_device, this))
+        })?;
+        let (of_device, this) = found;
+        if this == 0 && of_device >= MOST_HELD {
+            let detail = format!("{MOST_HELD} changes of this device wait already");
+            self.quarantine(sender, offered, Some(hash), TOO_MANY_HELD, NO_STEP, &detail)?;
+            return Ok(Fate::Quarantined(Some(hash), TOO_MANY_HELD.to_owned()));
+        }
+        let row = HeldRow {
+            document,
+            epoch,
+            hash: hash.into(),
+            waits_for,
+            code: code.to_owned(),
+            scope: offered.scope.into(),
+            staff: sender.staff.into(),
+            device,
+            received_at: sender.at.ms(),
+            expires_at: sender.at.plus_ms(HELD_MS).ms(),
+            bytes: offered.bytes.to_vec(),
+        };
+        self.query(|connection| {
+            diesel::insert_into(held::table).values(&row).on_conflict_do_nothing().execute(connection)
+        })?;
+        self.any_held.set(true);
+        Ok(Fate::Held(hash, code))
+    }
+
+    fn wait_on(&self, row: &HeldRow, awaited: &[u8], code: &str) -> Result<(), StoreError> {
+        let to = (held::waits_for.eq(awaited), held::code.eq(code));
+        let this = held::table.find((row.document, row.epoch, row.hash));
+        self.query(|connection| diesel::update(this).set(to).execute(connection))?;
+        Ok(())
+    }
+
+    fn release(&self, row: &HeldRow) -> Result<(), StoreError> {
+        let this = held::table.find((row.document, row.epoch, row.hash));
+        self.query(|connection| diesel::delete(this).execute(connection))?;
+        Ok(())
+    }
+
+    fn refuse_held(
+        &self,
+        key: &DocumentKey,
+        row: &HeldRow,
+        code: &str,
+        step: i32,
+        detail: &str,
+    ) -> Result<(), StoreError> {
+        self.release(row)?;
+        let at = Instant::from_ms(row.received_at);
+        let sender = Sender { staff: row.staff.into(), device: row.device.map(DeviceId::from), at, last_contact: at };
+        let offered = Offered { key: *key, scope: ScopeId::from(row.scope), bytes: &row.bytes };
+        self.quarantine(&sender, &offered, Some(row.hash.into()), code, step, detail)
+    }
+
+    /// Keeps a refused change, as far as the device's cap allows.
+    fn quarantine(
+        &self,
+        sender: &Sender,
+        offered: &Offered<'_>,
+        hash: Option<ChangeHash>,
+        code: &str,
+        step: i32,
+        detail: &str,
+    ) -> Result<(), StoreError> {
+        let device = sender.device.map(Id::from);
+        let (document, epoch) = columns(&offered.key);
+        self.query(|connection| {
+            let kept: i64 = quarantine::table.filter(quarantine::device.eq(device)).count().get_result(connection)?;
+            if kept >= MOST_QUARANTINED {
+                tracing::warn!(staff = %sender.staff, "a device has reached its cap of quarantined changes");
+                return Ok(0);
+            }
+            let row = (
+                (quarantine::document.eq(document), quarantine::epoch.eq(epoch)),
+                quarantine::digest.eq(digest(offered.bytes)),
+                quarantine::change.eq(hash.map(HashBlob::from)),
+                (quarantine::code.eq(code), quarantine::step.eq(step), quarantine::detail.eq(detail)),
+                quarantine::scope.eq(Id::from(offered.scope)),
+                (quarantine::staff.eq(Id::from(sender.staff)), quarantine::device.eq(device)),
+                quarantine::received_at.eq(sender.at.ms()),
+                quarantine::bytes.eq(offered.bytes),
+            );
+            diesel::insert_into(quarantine::table).values(row).on_conflict_do_nothing().execute(connection)
+        })?;
+        self.any_quarantined.set(true);
+        Ok(())
+    }
+
+    /// The code under which this device's change was refused before: a retry gets the same verdict.
+    fn known_refusal(&self, sender: &Sender, offered: &Offered<'_>) -> Result<Option<String>, StoreError> {
+        if !self.any_quarantined.get() {
+            return Ok(None);
+        }
+        let (document, epoch) = columns(&offered.key);
+        let this = quarantine::table
+            .find((document, epoch, digest(offered.bytes)))
+            .filter(quarantine::device.eq(sender.device.map(Id::from)));
+        self.query(|connection| this.select(quarantine::code).get_result(connection).optional())
+    }
+
+    /// Merges a change, and takes it out of what waits and what was refused: it, or another device, may have been
+    /// there before.
+    fn merge_at_last(&self, key: &DocumentKey, merge: &Merge, sender: &Sender) -> Result<(), StoreError> {
+        self.merge(key, merge, sender)?;
+        let (document, epoch) = columns(key);
+        let hash = HashBlob::from(merge.change.hash);
+        if self.any_held.get() {
+            self.query(|connection| diesel::delete(held::table.find((document, epoch, hash))).execute(connection))?;
+        }
+        if self.any_quarantined.get() {
+            let this = quarantine::document.eq(document).and(quarantine::epoch.eq(epoch));
+            let refused = quarantine::table.filter(this.and(quarantine::change.eq(Some(hash))));
+            self.query(|connection| diesel::delete(refused).execute(connection))?;
+        }
+        Ok(())
+    }
+}
+
+fn digest(bytes: &[u8]) -> HashBlob {
+    Blob(Sha256::digest(bytes).into())
+}
+
+fn waits_for(missing: &Missing) -> Vec<u8> {
+    match missing {
+        Missing::Change(hash) => hash.0.to_vec(),
+        Missing::Previous(actor) => actor.0.to_vec(),
+        Missing::Household(household) => household.as_bytes().to_vec(),
+    }
+}

@@ -1,0 +1,51 @@
+//! The central registry: change log, feed, projection and queries, on Diesel.
+//!
+//! The log of changes is the truth; rows that can be queried are its projection, written in the same transaction. It
+//! knows neither HTTP nor who is signed in: callers say who they are and get what that person may have.
+//!
+//! **Invariants:** one writer; what was answered is durable; each position of a scope's feed is exactly one change, and
+//! positions appear only in order; [`verify()`] can rebuild every projected row from the log.
+
+mod administration;
+mod answer_view;
+mod area_tree;
+mod audit;
+mod database;
+mod device;
+mod editing;
+mod enrolment;
+mod entitlement;
+mod entropy;
+mod exchange;
+mod figures;
+mod held;
+mod judge_view;
+mod ledger;
+mod log;
+mod merge;
+mod projection;
+mod query;
+mod registry;
+mod settings;
+mod sign_in;
+mod snapshot;
+mod tables;
+#[cfg(test)]
+mod tests;
+mod verify;
+
+pub use administration::{AdministerError, Administration, SHORTEST_PASSWORD};
+pub use area_tree::{Grant, Reach};
+pub use database::StoreError;
+pub use device::DeviceView;
+pub use editing::{EditError, Edited, Import, ImportError, Imported};
+pub use enrolment::{EnrolError, Enrolled, EnrolmentCode};
+pub use exchange::{ExchangeError, Nonce};
+pub use figures::Figures;
+pub use query::{
+    AreaView, ConflictView, Cursor, FactView, HouseholdFilter, HouseholdSummary, HouseholdView, MOST_ROWS, NotACursor,
+    Page, Person, ReadError, ResidentFilter, ResidentView, VisitView,
+};
+pub use registry::Registry;
+pub use settings::{OpenError, Settings};
+pub use verify::{Difference, VerifyError, VerifyReport, verify};

@@ -1,0 +1,131 @@
+//! Signing in with a name and a password.
+//!
+//! Passwords are kept as argon2id hashes (RFC 9106) with the library's default cost: 19 MiB, two passes.
+//!
+//! **Invariant:** an unknown name costs what a wrong password costs, and neither says which it was.
+
+use crate::database::{Id, StoreError};
+use crate::figures::add;
+use crate::registry::Registry;
+use crate::tables::staff;
+use argon2::Argon2;
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use diesel::prelude::*;
+use gridwork_domain::id::StaffId;
+use gridwork_domain::instant::Instant;
+use gridwork_domain::staff::Staff;
+use std::sync::LazyLock;
+use std::sync::atomic::Ordering;
+
+/// Wrong passwords in a row after which a name is locked.
+pub(crate) const MOST_FAILURES: i32 = 5;
+/// How long it stays locked.
+pub(crate) const LOCKED_MS: i64 = 5 * 60 * 1_000;
+/// Characters of a password at most: more would only feed the hash.
+pub(crate) const LONGEST_PASSWORD: usize = 128;
+/// Passwords that are hashed at a time; each takes 19 MiB and a core.
+pub(crate) const MOST_HASHING: usize = 2;
+/// Requests that wait for their turn to hash at most: at 30 ms each, half a second.
+const MOST_WAITING: u64 = 32;
+
+/// What an unknown name's password is compared with.
+static NOBODY: LazyLock<String> = LazyLock::new(|| hash_password("nobody has this password").unwrap_or_default());
+
+type Found = (Id, String, Option<String>, i32, Option<i64>);
+
+impl Registry {
+    /// The member of staff with this name and password. `None` if there is none, and while the name is locked after
+    /// five wrong passwords, for five minutes.
+    ///
+    /// # Errors
+    /// As the store says; [`StoreError::Overloaded`] if too many sign in at once.
+    pub async fn sign_in(&self, name: &str, password: &str, now: Instant) -> Result<Option<Staff>, StoreError> {
+        let sign_in = name.to_owned();
+        let found = self.database.read(move |connection| {
+            let found: Option<Found> = staff::table
+                .filter(staff::sign_in.eq(sign_in))
+                .select((staff::id, staff::name, staff::password_hash, staff::failures, staff::locked_until))
+                .get_result(connection)
+                .optional()?;
+            Ok::<_, StoreError>(found)
+        });
+        let found = found.await?;
+        let hash = found.as_ref().and_then(|(_, _, hash, ..)| hash.clone());
+        let has_password = hash.is_some();
+        let password = password.to_owned();
+        let right = self.hash(move || is_password(&password, hash.as_deref().unwrap_or(&NOBODY))).await?;
+        let Some((id, staff_name, _, failures, locked_until)) = found.filter(|_| has_password) else {
+            return Ok(None);
+        };
+        let locked = locked_until.is_some_and(|until| now.ms() < until);
+        if locked {
+            return Ok(None);
+        }
+        let id = StaffId::from(id);
+        if !right {
+            self.note_failure(id, failures, now);
+            return Ok(None);
+        }
+        if failures > 0 {
+            self.database.write_later(move |connection| {
+                diesel::update(staff::table.find(Id::from(id))).set(staff::failures.eq(0)).execute(connection)?;
+                Ok(())
+            });
+        }
+        Ok(Some(Staff { id, name: staff_name, sign_in: name.to_owned() }))
+    }
+
+    /// Counts a wrong password, without waiting for it: an unknown name has nothing to wait for either.
+    fn note_failure(&self, of: StaffId, failures: i32, now: Instant) {
+        self.database.write_later(move |connection| {
+            let this = staff::table.find(Id::from(of));
+            if failures + 1 < MOST_FAILURES {
+                diesel::update(this).set(staff::failures.eq(staff::failures + 1)).execute(connection)?;
+            } else {
+                let until = now.plus_ms(LOCKED_MS).ms();
+                let locked = (staff::failures.eq(0), staff::locked_until.eq(Some(until)));
+                diesel::update(this).set(locked).execute(connection)?;
+            }
+            Ok(())
+        });
+    }
+
+    /// Runs `work`, which hashes a password, with not too many others at a time.
+    ///
+    /// # Errors
+    /// [`StoreError::Overloaded`] if too many wait already.
+    pub(crate) async fn hash<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, StoreError> {
+        if self.counters.waiting_hashes.fetch_add(1, Ordering::Relaxed) >= MOST_WAITING {
+            self.counters.waiting_hashes.fetch_sub(1, Ordering::Relaxed);
+            add(&self.counters.overloaded, 1);
+            return Err(StoreError::Overloaded { retry_after_s: 1 });
+        }
+        let turn = self.hashing.acquire().await;
+        let done = match &turn {
+            Ok(_) => tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::Panicked),
+            Err(_) => Err(StoreError::Closed),
+        };
+        self.counters.waiting_hashes.fetch_sub(1, Ordering::Relaxed);
+        done
+    }
+}
+
+/// The argon2id hash of a password, with a salt of its own.
+///
+/// # Errors
+/// [`StoreError::Entropy`] if there is no salt.
+pub(crate) fn hash_password(password: &str) -> Result<String, StoreError> {
+    let hash: PasswordHash = Argon2::default().hash_password(password.as_bytes()).map_err(|_| StoreError::Entropy)?;
+    Ok(hash.to_string())
+}
+
+fn is_password(password: &str, hash: &str) -> bool {
+    let longest = LONGEST_PASSWORD * char::MAX.len_utf8();
+    password.len() <= longest
+        && PasswordHash::new(hash)
+            .is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
+}

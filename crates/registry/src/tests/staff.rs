@@ -1,0 +1,90 @@
+use super::{AGENT, DISTRICT, District, GRIDS, LEADERS, NOW};
+use crate::enrolment::CODE_MS;
+use crate::entitlement::GRACE_MS;
+use crate::sign_in::{LOCKED_MS, MOST_FAILURES};
+use crate::{AdministerError, Administration, EnrolError};
+use gridwork_domain::staff::{Role, Staff};
+
+#[tokio::test]
+async fn a_code_enrols_one_phone_within_a_day() {
+    let district = District::open().await;
+    let registry = &district.registry;
+    let code = registry.issue_enrolment_code(None, LEADERS[0], NOW).await.unwrap();
+    assert_eq!(code.as_str().len(), 14);
+    let typed = code.as_str().to_lowercase().replace('-', " ");
+    let first = registry.enrol(&typed, [1; 32], NOW).await.unwrap();
+    assert_eq!(first.scopes[0].id, GRIDS[0]);
+    assert_eq!(first.staff.name, "王大力");
+
+    // The answer was lost: the same phone asks again, and another one does not get in.
+    let again = registry.enrol(code.as_str(), [1; 32], NOW).await.unwrap();
+    assert_eq!(again.device, first.device);
+    assert_eq!(registry.device_by_token(&first.token, NOW).await.unwrap(), None);
+    assert_eq!(registry.device_by_token(&again.token, NOW).await.unwrap(), Some(again.device));
+    assert!(matches!(registry.enrol(code.as_str(), [2; 32], NOW).await, Err(EnrolError::Code)));
+
+    let old = registry.issue_enrolment_code(None, LEADERS[0], NOW).await.unwrap();
+    let late = registry.enrol(old.as_str(), [3; 32], NOW.plus_ms(CODE_MS)).await;
+    assert!(matches!(late, Err(EnrolError::Code)));
+    assert!(matches!(registry.enrol("AAAA-BBBB-CCCC", [3; 32], NOW).await, Err(EnrolError::Code)));
+}
+
+#[tokio::test]
+async fn a_token_ends_with_its_assignment_once_the_phone_could_know() {
+    let district = District::open().await;
+    let phone = district.phone(LEADERS[0]).await;
+    let code = district.registry.issue_enrolment_code(None, LEADERS[0], NOW).await.unwrap();
+    let token = district.registry.enrol(code.as_str(), [9; 32], NOW).await.unwrap().token;
+    let (staff, role, area) = (LEADERS[0], Role::GridLeader, GRIDS[0]);
+    district.administer(Administration::EndAssignment { staff, role, area, until: NOW.plus_ms(1) }).await;
+    let by_token = |at| district.registry.device_by_token(&token, at);
+    assert!(by_token(NOW.plus_ms(1_000)).await.unwrap().is_some(), "it may bring what was done before");
+    assert!(by_token(NOW.plus_ms(GRACE_MS + 1)).await.unwrap().is_none());
+    drop(phone);
+}
+
+#[tokio::test]
+async fn who_has_a_password_signs_in_and_five_wrong_ones_lock_the_name() {
+    let district = District::open().await;
+    let registry = &district.registry;
+    let staff = Staff { id: AGENT, name: "赵坐席".into(), sign_in: "zhao".into() };
+    let password = Some("correct horse battery".to_owned());
+    district.administer(Administration::AppointStaff { staff: staff.clone(), password }).await;
+    assert_eq!(registry.sign_in("zhao", "correct horse battery", NOW).await.unwrap(), Some(staff.clone()));
+    assert_eq!(registry.sign_in("nobody", "correct horse battery", NOW).await.unwrap(), None);
+    assert_eq!(registry.sign_in("wang", "", NOW).await.unwrap(), None, "a leader without a password");
+    for _ in 0..MOST_FAILURES {
+        assert_eq!(registry.sign_in("zhao", "wrong horse battery", NOW).await.unwrap(), None);
+        registry.ready().await.unwrap(); // the count is written behind the answer
+    }
+    assert_eq!(registry.sign_in("zhao", "correct horse battery", NOW).await.unwrap(), None, "locked");
+    let later = NOW.plus_ms(LOCKED_MS);
+    assert_eq!(registry.sign_in("zhao", "correct horse battery", later).await.unwrap(), Some(staff));
+}
+
+#[tokio::test]
+async fn grants_are_the_grids_of_the_offices_that_hold() {
+    let district = District::open().await;
+    let grants = district.registry.grants(AGENT, NOW).await.unwrap();
+    assert_eq!(grants[0].area.id, DISTRICT);
+    assert_eq!(grants[0].grids.len(), 2);
+    let before = NOW.plus_ms(-1_000_001);
+    assert!(district.registry.grants(AGENT, before).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_cannot_be_administered_is_refused_with_the_reason() {
+    let district = District::open().await;
+    let administer = |what| district.registry.administer(None, what, NOW);
+    let staff = |sign_in: &str| Staff { id: LEADERS[0], name: "王大力".into(), sign_in: sign_in.into() };
+    let appoint = |sign_in, password| Administration::AppointStaff { staff: staff(sign_in), password };
+    let taken = administer(appoint("zhao", None)).await;
+    assert!(matches!(taken, Err(AdministerError::SignInTaken)), "{taken:?}");
+    let spelled = administer(appoint("Wang!", None)).await;
+    assert!(matches!(spelled, Err(AdministerError::SignInName)), "{spelled:?}");
+    let short = administer(appoint("wang", Some("short".into()))).await;
+    assert!(matches!(short, Err(AdministerError::Password)), "{short:?}");
+    let end = Administration::EndAssignment { staff: AGENT, role: Role::Liaison, area: DISTRICT, until: NOW };
+    assert!(matches!(administer(end).await, Err(AdministerError::NoSuchAssignment)));
+    assert_eq!(district.registry.staff(LEADERS[0]).await.unwrap(), Some(staff("wang")), "nothing was changed");
+}

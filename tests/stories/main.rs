@@ -1,0 +1,33 @@
+//! User stories against the real thing: the real binary, real sockets, real processes that are killed.
+//!
+//! What a story needs is in `town` (areas and people), `server` (the process), `people` (phones), `rest` (staff at a
+//! desk), `device` (a device driven by hand), `wire` (HTTP by hand) and `program` (the command line). Nothing waits for
+//! time to pass; whatever is random prints its seed.
+
+mod chance;
+mod device;
+mod people;
+mod program;
+mod rest;
+mod server;
+mod town;
+mod waiting;
+mod wire;
+
+mod arrival;
+mod demo;
+mod feed;
+mod full_disk;
+mod hostile_bodies;
+mod hostile_changes;
+mod house;
+mod journey;
+mod killed;
+mod messages;
+mod operation;
+mod permission;
+mod possession;
+mod quiet;
+mod sensitive;
+mod tampering;
+mod together;
