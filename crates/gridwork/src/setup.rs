@@ -67,7 +67,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         for step in steps {
+            // Whoever sets up needs the ids: codes for phones are asked for by them.
+            let appointed = match &step {
+                Administration::AppointStaff { staff, .. } => {
+                    Some(format!("{} {} {}", staff.id, staff.sign_in, staff.name))
+                }
+                _ => None,
+            };
             registry.administer(None, step, crate::now()).await?;
+            if let Some(appointed) = appointed {
+                println!("{appointed}");
+            }
         }
         registry.close().await?;
         println!("{} areas opened, {} members of staff appointed", plan.areas.len(), plan.staff.len());

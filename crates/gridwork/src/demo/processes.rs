@@ -166,11 +166,13 @@ pub(crate) fn run_phones(
                         break;
                     }
                     let (folder, step) = &phones[phone];
-                    match run_one(folder, step, slot).and_then(|ended| kill_what_is_due().map(|()| ended)) {
-                        Ok(None) => {
-                            completed.fetch_add(1, Ordering::SeqCst);
-                            done();
-                        }
+                    let ended = run_one(folder, step, slot);
+                    if matches!(ended, Ok(None)) {
+                        completed.fetch_add(1, Ordering::SeqCst);
+                        done();
+                    }
+                    match ended.and_then(|ended| kill_what_is_due().map(|()| ended)) {
+                        Ok(None) => {}
                         Ok(Some(_)) if attempt < MOST_ATTEMPTS => lock(&queue).push_back((phone, attempt + 1)),
                         Ok(Some(said)) => {
                             let error = format!("{} failed {attempt} times: {said}", folder.display());
