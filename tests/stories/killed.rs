@@ -13,6 +13,7 @@ use rand_chacha::ChaCha8Rng;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::thread::park_timeout;
@@ -24,6 +25,7 @@ struct DeadlyNetwork {
     server: Arc<Mutex<Server>>,
     random: ChaCha8Rng,
     kills_left: u32,
+    killed: Arc<AtomicU32>,
 }
 
 impl Transport for DeadlyNetwork {
@@ -33,6 +35,7 @@ impl Transport for DeadlyNetwork {
             return self.http.post(post);
         }
         self.kills_left -= 1;
+        self.killed.fetch_add(1, Ordering::Relaxed);
         let moment = Duration::from_micros(self.random.random_range(0..6_000));
         let (http, post) = (&mut self.http, *post);
         let posted = std::thread::scope(|scope| {
@@ -63,6 +66,7 @@ fn a_server_that_is_killed_again_and_again_while_phones_sync_loses_and_doubles_n
     }
     let server = Arc::new(Mutex::new(server));
     let mut random = chance();
+    let killed = Arc::new(AtomicU32::new(0));
     let mut recorded = Vec::new();
     for round in 0..4 {
         for colleague in [&LI, &ZHAO] {
@@ -71,6 +75,7 @@ fn a_server_that_is_killed_again_and_again_while_phones_sync_loses_and_doubles_n
                 server: server.clone(),
                 random: ChaCha8Rng::seed_from_u64(random.random()),
                 kills_left: 3,
+                killed: killed.clone(),
             });
             let surroundings = Surroundings { transport, ..Surroundings::default() };
             let mut phone = Phone::open_with(&town.path(colleague.sign_in), surroundings).expect("the phone opens");
@@ -87,6 +92,8 @@ fn a_server_that_is_killed_again_and_again_while_phones_sync_loses_and_doubles_n
             });
         }
     }
+    let killed = killed.load(Ordering::Relaxed);
+    assert!(killed >= 4, "killed only {killed} times");
     for household in households {
         let of = recorded.iter().filter(|(there, _)| *there == household).map(|(_, note)| note.clone());
         let mut expected: Vec<_> = of.collect();
