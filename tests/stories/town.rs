@@ -60,7 +60,9 @@ pub(crate) const ZHOU: Colleague = colleague(4, "周婷", "zhou.ting", Role::Cal
 pub(crate) const QIAN: Colleague = colleague(5, "钱芳", "qian.fang", Role::CommunityWorker, &NEIGHBOURS);
 /// Runs the installation.
 pub(crate) const WU: Colleague = colleague(6, "吴刚", "wu.gang", Role::Administrator, &DISTRICT);
-const COLLEAGUES: [&Colleague; 6] = [&LI, &ZHAO, &WANG, &ZHOU, &QIAN, &WU];
+/// Runs what belongs to another community.
+pub(crate) const SUN: Colleague = colleague(7, "孙丽", "sun.li", Role::Administrator, &NEIGHBOURS);
+const COLLEAGUES: [&Colleague; 7] = [&LI, &ZHAO, &WANG, &ZHOU, &QIAN, &WU, &SUN];
 
 const fn colleague(
     number: u8,

@@ -82,11 +82,6 @@ impl Application {
         Ok(Self { registry, server, address, metrics: metrics.transpose()? })
     }
 
-    /// The port of the API.
-    pub fn port(&self) -> u16 {
-        self.address.port()
-    }
-
     /// The address of the API.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -231,7 +226,6 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let application = build(&folder).await;
         let (address, metrics) = (application.address(), application.metrics_address().expect("an address"));
-        assert_eq!(application.port(), address.port());
         let (stop, stopped) = oneshot::channel::<()>();
         let running = actix_web::rt::spawn(application.run_until(async move { stopped.await.expect("told") }));
 

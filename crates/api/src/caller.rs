@@ -28,7 +28,7 @@ pub(crate) struct Caller {
 impl Caller {
     /// Whether the caller may do this in that grid.
     pub(crate) fn may(&self, operation: Operation, grid: ScopeId) -> bool {
-        Reach::of(&self.grants, operation).contains(grid)
+        self.grants.iter().any(|grant| grant.gives(operation, grid))
     }
 
     /// The grids in which the caller may read.

@@ -75,10 +75,12 @@ impl FromRequest for DeviceCaller {
                 Problem::new(Kind::Unauthenticated, "the token is not, or no longer, that of the device that signed")
             })?;
             tracing::Span::current().record("caller", tracing::field::display(device.id));
+            // Before anything of the device's is taken: a stolen token alone holds none of it.
+            proof.verify_signature(&device.public_key)?;
             let slot = state.per_device.take(device.id)?;
             let held = state.sync_memory.take(length)?;
             let bytes = body::read(payload, length).await?;
-            proof.clone().verify(device.public_key, bytes.clone()).await?;
+            proof.clone().verify_body(bytes.clone()).await?;
             let body = SyncBody { bytes, coding, _held: held };
             Ok(Self { device, proof, body, slot })
         })

@@ -3,7 +3,8 @@
 //!
 //! It does not know routes, callers or bodies.
 //!
-//! **Invariant:** no answer with an error status leaves as anything but a problem, panics included; the reason of a 5xx
+//! **Invariant:** no answer to a request that HTTP/1.1 can read leaves with an error status as anything but a problem,
+//! panics included (what the parser refuses is answered by the library, with a bare status); the reason of a 5xx
 //! is logged once; neither paths nor queries are logged or counted, since they hold names and ids of residents.
 
 use crate::limits;

@@ -32,8 +32,9 @@ pub const SMALLEST_COMPRESSED_BYTES: usize = 192;
 /// Bytes of all header names and values of a request: a proof of a device takes some 600, a browser sends 2 kB.
 pub const LARGEST_HEADERS_BYTES: usize = 16 * 1024;
 
-/// Bytes of the path and query of a request: the longest lawful one names two ids, a text of 64 characters and a page.
-pub const LONGEST_TARGET_BYTES: usize = 2 * 1024;
+/// Bytes of the path and query of a request: the longest lawful one names an area, a page, an address of 200 Chinese
+/// characters and a name of 64, each nine bytes percent-encoded.
+pub const LONGEST_TARGET_BYTES: usize = 4 * 1024;
 
 /// Bytes of a bearer token: an access token takes some 300, a device's token 43.
 pub const LONGEST_TOKEN_BYTES: usize = 1024;

@@ -76,6 +76,8 @@ impl Metrics {
     pub(crate) fn text(&self, figures: &Figures) -> Result<Vec<u8>, prometheus::Error> {
         let figures = [
             ("writer_queue", figures.writer_queue),
+            ("waiting_reads", figures.waiting_reads),
+            ("waiting_hashes", figures.waiting_hashes),
             ("commits", figures.commits),
             ("jobs", figures.jobs),
             ("largest_group", figures.largest_group),

@@ -3,7 +3,7 @@
 //! It knows neither devices nor keys.
 //!
 //! **Invariant:** a [`Proof`] is fresh, came in exactly one header of each kind, on a request without a query; nothing
-//! in it is true before [`Proof::verify`] has agreed.
+//! in it is true before [`Proof::verify_signature`] and [`Proof::verify_body`] have agreed.
 
 use crate::limits::SMALLEST_BLOCKING_BODY_BYTES;
 use crate::problem::{Kind, Problem};
@@ -13,7 +13,7 @@ use actix_web::web::Bytes;
 use ed25519_dalek::VerifyingKey;
 use gridwork_domain::instant::Instant;
 use gridwork_registry::Nonce;
-use gridwork_sync::proof::{self, Claim, Covered, ProofError};
+use gridwork_sync::proof::{self, Claim, ProofError};
 use std::sync::Arc;
 use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
@@ -69,21 +69,25 @@ impl Proof {
         Nonce { bytes: self.claim.nonce, created_s: self.claim.created_s }
     }
 
-    /// Holds the proof against the body as it was transferred, and a public key.
+    /// Holds the proof against a public key. The body is still to be held against its digest.
     ///
     /// # Errors
     /// A problem if the key is none, or did not sign this request.
-    pub(crate) async fn verify(self: Arc<Self>, public_key: [u8; 32], body: Bytes) -> Result<(), Problem> {
-        if body.len() < SMALLEST_BLOCKING_BODY_BYTES {
-            return self.verify_now(&public_key, &body);
-        }
-        tokio::task::spawn_blocking(move || self.verify_now(&public_key, &body)).await.map_err(Problem::internal)?
+    pub(crate) fn verify_signature(&self, public_key: &[u8; 32]) -> Result<(), Problem> {
+        let key = VerifyingKey::from_bytes(public_key).map_err(|_| ProofError::Signature)?;
+        Ok(self.claim.verify_signature(&key, &self.method, &self.path)?)
     }
 
-    fn verify_now(&self, public_key: &[u8; 32], body: &[u8]) -> Result<(), Problem> {
-        let key = VerifyingKey::from_bytes(public_key).map_err(|_| ProofError::Signature)?;
-        let covered = Covered { method: &self.method, path: &self.path, body };
-        Ok(self.claim.verify(&key, &covered)?)
+    /// Holds the body as it was transferred against the digest that was signed.
+    ///
+    /// # Errors
+    /// A problem if it is another body.
+    pub(crate) async fn verify_body(self: Arc<Self>, body: Bytes) -> Result<(), Problem> {
+        if body.len() < SMALLEST_BLOCKING_BODY_BYTES {
+            return Ok(self.claim.verify_body(&body)?);
+        }
+        let verified = tokio::task::spawn_blocking(move || self.claim.verify_body(&body)).await;
+        Ok(verified.map_err(Problem::internal)??)
     }
 }
 
@@ -130,6 +134,7 @@ mod tests {
     use actix_web::http::StatusCode;
     use actix_web::test::TestRequest;
     use ed25519_dalek::SigningKey;
+    use gridwork_sync::proof::Covered;
 
     const BODY: &[u8] = b"body";
     const NOW_S: i64 = 1_790_000_000;
@@ -153,7 +158,8 @@ mod tests {
     }
 
     async fn verify(proof: Proof, key: [u8; 32], body: &'static [u8]) -> Result<(), StatusCode> {
-        Arc::new(proof).verify(key, Bytes::from_static(body)).await.map_err(|problem| problem.status())
+        proof.verify_signature(&key).map_err(|problem| problem.status())?;
+        Arc::new(proof).verify_body(Bytes::from_static(body)).await.map_err(|problem| problem.status())
     }
 
     #[actix_web::test]

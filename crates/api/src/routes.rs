@@ -37,6 +37,7 @@ pub(crate) fn register(config: &mut ServiceConfig) {
         .service(resident::correct_membership)
         .service(need::affirm)
         .service(need::withdraw)
+        .service(visit::list_all)
         .service(visit::list)
         .service(conflict::list)
         .service(conflict::decide);

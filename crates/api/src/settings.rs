@@ -25,9 +25,13 @@ mod secret;
 pub use secret::SecretError;
 
 use crate::limits;
+use std::borrow::Cow;
 use std::fmt;
+use std::fs::DirBuilder;
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -64,7 +68,7 @@ pub struct TokenSecret(Vec<u8>);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WrongSetting {
     /// Its name.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// What is wrong with it, and what would be right.
     pub reason: String,
 }
@@ -126,7 +130,18 @@ impl Settings {
     /// # Errors
     /// [`WrongSettings`] with every setting that cannot be.
     pub fn from_environment() -> Result<Self, WrongSettings> {
-        Self::from_variables(|name| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
+        let settings = Self::from_variables(|name| std::env::var(name).ok());
+        let unreadable = std::env::vars_os().filter_map(|(name, value)| {
+            let name = name.into_string().ok().filter(|name| name.starts_with("GRIDWORK") || name == "DATABASE_URL");
+            name.filter(|_| value.to_str().is_none())
+        });
+        let unreadable: Vec<_> =
+            unreadable.map(|name| WrongSetting { name: name.into(), reason: "it is not UTF-8".to_owned() }).collect();
+        match settings {
+            Ok(settings) if unreadable.is_empty() => Ok(settings),
+            Ok(_) => Err(WrongSettings(unreadable)),
+            Err(WrongSettings(wrong)) => Err(WrongSettings(wrong.into_iter().chain(unreadable).collect())),
+        }
     }
 
     /// Reads the settings from variables that are looked up by name.
@@ -167,6 +182,14 @@ impl Settings {
         if reader.wrong.is_empty() { Ok(settings) } else { Err(WrongSettings(reader.wrong)) }
     }
 
+    /// Makes the data folder, for its owner alone, if it is not there.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn make_data_dir(&self) -> io::Result<()> {
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.data_dir)
+    }
+
     /// The secret of access tokens: the one that was set, or the one in the folder, which is made if it is not there.
     ///
     /// # Errors
@@ -191,7 +214,7 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
     }
 
     fn refuse(&mut self, name: &'static str, reason: String) {
-        self.wrong.push(WrongSetting { name, reason });
+        self.wrong.push(WrongSetting { name: name.into(), reason });
     }
 
     fn parsed<T: FromStr>(&mut self, name: &'static str, form: &str, into: &mut T) {
@@ -262,7 +285,7 @@ mod tests {
             ("GRIDWORK_MAX_SYNC_MEMORY_BYTES", "-1"),
         ])
         .expect_err("refused");
-        let names: Vec<_> = wrong.0.iter().map(|one| one.name).collect();
+        let names: Vec<_> = wrong.0.iter().map(|one| one.name.as_ref()).collect();
         assert_eq!(
             names,
             [

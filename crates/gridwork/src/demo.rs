@@ -20,9 +20,10 @@ pub(crate) use worker::{Step, run as run_step};
 
 use stages::Demo;
 use std::error::Error;
-use std::io::{self, IsTerminal};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Instant;
 
 /// Options of `gridwork demo`.
 #[derive(clap::Args)]
@@ -86,14 +87,29 @@ fn make_folder(dir: &Path) -> io::Result<()> {
     std::fs::write(dir.join(MARKER), "made anew at each demo\n")
 }
 
-/// A bar on a terminal, a line elsewhere.
-fn bar(what: &str, total: u64) -> indicatif::ProgressBar {
-    if !io::stderr().is_terminal() {
-        eprintln!("{what}: {total}");
+/// A stage of the demo: a bar on a terminal, elsewhere a line when it is done.
+struct Stage {
+    bar: indicatif::ProgressBar,
+    begun: Instant,
+}
+
+impl Stage {
+    fn begin(what: &'static str, total: u64) -> Self {
+        let style = indicatif::ProgressStyle::with_template("{msg:22} {bar:40} {pos:>7}/{len:7} {elapsed}");
+        let bar = indicatif::ProgressBar::new(total).with_message(what);
+        bar.set_style(style.unwrap_or_else(|_| indicatif::ProgressStyle::default_bar()));
+        Self { bar, begun: Instant::now() }
     }
-    let style = indicatif::ProgressStyle::with_template("{msg:22} {bar:40} {pos:>7}/{len:7} {elapsed}");
-    let bar = indicatif::ProgressBar::new(total);
-    bar.set_style(style.unwrap_or_else(|_| indicatif::ProgressStyle::default_bar()));
-    bar.set_message(what.to_owned());
-    bar
+
+    fn advance(&self, by: u64) {
+        self.bar.inc(by);
+    }
+
+    fn end(self) {
+        self.bar.set_length(self.bar.position()); // what was counted, where the total was a guess
+        self.bar.finish();
+        if self.bar.is_hidden() {
+            eprintln!("{}: {} in {:.1} s", self.bar.message(), self.bar.position(), self.begun.elapsed().as_secs_f64());
+        }
+    }
 }

@@ -69,6 +69,11 @@ enum Step {
         #[arg(long)]
         resident: Option<ResidentId>,
     },
+    /// Registers a household that is not known yet, offline: `register 和平路12号3单元501`.
+    Register {
+        /// Its address.
+        address: String,
+    },
     /// Adds a resident, offline: `add ID name=王小明 sex=1`.
     Add {
         /// The household's id.
@@ -149,6 +154,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
             };
             let fields = parse_fields(&path.container, fields)?;
             record(&mut phone, *household, Action::Correct { record: path, fields })?;
+        }
+        Step::Register { address } => {
+            let household = HouseholdId::new(phone.now(), phone.random());
+            let (fields, residents) = (Fields::new().with("status", "living"), Vec::new());
+            let dwelling = Fields::new().with("address", address.as_str());
+            println!("household {household}");
+            record(&mut phone, household, Action::RegisterHousehold { fields, dwelling, residents })?;
         }
         Step::Add { household, fields, relation } => {
             let stay = relation.iter().fold(Fields::new(), |stay, code| stay.with("relation", code.as_str()));

@@ -6,6 +6,7 @@ use std::error::Error;
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 /// Serves until SIGTERM or SIGINT.
 ///
@@ -14,7 +15,7 @@ use tracing_subscriber::EnvFilter;
 pub(crate) fn serve() -> Result<(), Box<dyn Error>> {
     let settings = Settings::from_environment()?;
     start_log();
-    std::fs::create_dir_all(&settings.data_dir)?;
+    settings.make_data_dir()?;
     let registry = Registry::open(&settings.registry)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -51,7 +52,7 @@ pub(crate) fn verify(json: bool) -> Result<ExitCode, Box<dyn Error>> {
 
 /// Lines for people on a terminal, JSON elsewhere; `RUST_LOG` says how much.
 fn start_log() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).from_env_lossy();
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     if io::stderr().is_terminal() { log.init() } else { log.json().init() }
 }

@@ -1,7 +1,6 @@
 //! `gridwork setup FILE`: the first areas and staff of a new registry, from a JSON file that a person can write.
 //!
-//! Areas are named by their codes, parents first. It is for a new registry alone: where one of the sign-in names is known
-//! already, nothing is changed.
+//! Areas are named by their codes, parents first. It is for a new registry alone: all of the file is done, or nothing.
 
 use clap::Args;
 use gridwork_api::Settings;
@@ -61,31 +60,28 @@ struct PlannedRole {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let plan: Plan = serde_json::from_slice(&std::fs::read(&arguments.file)?)?;
     let settings = Settings::from_environment()?;
-    std::fs::create_dir_all(&settings.data_dir)?;
+    settings.make_data_dir()?;
     let steps = steps(&plan, crate::now())?;
     let registry = Registry::open(&settings.registry)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        for step in steps {
-            // Whoever sets up needs the ids: codes for phones are asked for by them.
-            let appointed = match &step {
-                Administration::AppointStaff { staff, .. } => {
-                    Some(format!("{} {} {}", staff.id, staff.sign_in, staff.name))
-                }
-                _ => None,
-            };
-            registry.administer(None, step, crate::now()).await?;
-            if let Some(appointed) = appointed {
-                println!("{appointed}");
+        // Whoever sets up needs the ids: codes for phones are asked for by them.
+        let appointed = steps.iter().filter_map(|step| match step {
+            Administration::AppointStaff { staff, .. } => {
+                Some(format!("{} {} {}", staff.id, staff.sign_in, staff.name))
             }
-        }
+            _ => None,
+        });
+        let appointed: Vec<String> = appointed.collect();
+        registry.set_up(steps, crate::now()).await?;
         registry.close().await?;
+        appointed.iter().for_each(|appointed| println!("{appointed}"));
         println!("{} areas opened, {} members of staff appointed", plan.areas.len(), plan.staff.len());
         Ok(())
     })
 }
 
-/// All that is to be administered, staff first: a sign-in name that is taken stops it before anything is opened.
+/// All that is to be administered, in an order in which each step finds what it needs.
 fn steps(plan: &Plan, now: Instant) -> Result<Vec<Administration>, Box<dyn Error>> {
     let today = now.date_in_shanghai().ok_or("the clock shows no date")?.to_string();
     let (mut appoint, mut open, mut assign) = (Vec::new(), Vec::new(), Vec::new());

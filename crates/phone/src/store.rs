@@ -17,8 +17,9 @@ use gridwork_domain::id::{DeviceId, ScopeId, StaffId};
 use gridwork_sync::replica::{Owner, Row, Scope};
 use reserve::Reserve;
 use rows::array;
-use std::fs::{File, TryLockError};
+use std::fs::{DirBuilder, File, TryLockError};
 use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tables::{grid, identity};
@@ -96,13 +97,15 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub(crate) fn open(folder: &Path, reserve_bytes: u64) -> Result<Self, StoreError> {
-        std::fs::create_dir_all(folder)?;
+        // For its owner alone: in it lies the device's key.
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let lock = File::options().create(true).truncate(false).write(true).open(folder.join("lock"))?;
         lock.try_lock().map_err(|error| match error {
             TryLockError::WouldBlock => StoreError::InUse,
             TryLockError::Error(error) => error.into(),
         })?;
         let path: PathBuf = folder.join("store.sqlite");
+        File::options().create(true).truncate(false).write(true).mode(0o600).open(&path)?;
         let path = path.to_str().ok_or_else(|| StoreError::Open("the folder's name is not Unicode".to_owned()))?;
         let mut connection = SqliteConnection::establish(path).map_err(|error| StoreError::Open(error.to_string()))?;
         connection.batch_execute(PRAGMAS)?;

@@ -8,7 +8,7 @@ use crate::audit::{Step, note};
 use crate::database::{Connection, Id, StoreError};
 use crate::registry::Registry;
 use crate::sign_in::{LONGEST_PASSWORD, hash_password};
-use crate::tables::{area, area_naming, assignment, staff};
+use crate::tables::{area, area_naming, assignment, instance, staff};
 use diesel::dsl::exists;
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
@@ -57,6 +57,9 @@ pub enum AdministerError {
     /// The area is not as an area must be.
     #[error(transparent)]
     Area(#[from] AreaError),
+    /// Not a new registry.
+    #[error("the registry has areas or staff already: set up a new one, in another folder")]
+    NotNew,
     /// No such area.
     #[error("there is no area {0}: open it first")]
     NoSuchArea(AreaId),
@@ -103,48 +106,68 @@ impl Registry {
         what: Administration,
         now: Instant,
     ) -> Result<(), AdministerError> {
-        let hash = match &what {
-            Administration::AppointStaff { password: Some(password), .. } => {
-                if !(SHORTEST_PASSWORD..=LONGEST_PASSWORD).contains(&password.chars().count()) {
-                    return Err(AdministerError::Password);
-                }
-                let password = password.clone();
-                Some(self.hash(move || hash_password(&password)).await??)
-            }
-            _ => None,
-        };
+        let hash = self.hash_of(&what).await?;
+        self.database.write(move |connection| apply(connection, by, &what, hash, now)).await
+    }
+
+    /// The first areas and staff of a new registry: all of it, or nothing.
+    ///
+    /// # Errors
+    /// [`AdministerError::NotNew`] if there is any area or member of staff already; else as [`Registry::administer`].
+    pub async fn set_up(&self, all: Vec<Administration>, now: Instant) -> Result<(), AdministerError> {
+        let mut hashed = Vec::new();
+        for what in all {
+            hashed.push((self.hash_of(&what).await?, what));
+        }
         self.database
             .write(move |connection| {
-                let (action, subject) = match &what {
-                    Administration::OpenArea(new) => {
-                        open_area(connection, new)?;
-                        ("open-area", *new.id.as_bytes())
-                    }
-                    Administration::AppointStaff { staff, .. } => {
-                        appoint(connection, staff, hash)?;
-                        ("appoint", *staff.id.as_bytes())
-                    }
-                    Administration::Assign(new) => {
-                        assign(connection, new)?;
-                        ("assign", *new.staff.as_bytes())
-                    }
-                    Administration::EndAssignment { staff, role, area, until } => {
-                        end_assignment(connection, *staff, *role, *area, *until)?;
-                        ("end-assignment", *staff.as_bytes())
-                    }
-                };
-                Ok(note(connection, &Step { subject: Some(&subject), ..Step::new(now, by, action) })?)
+                let any_area = select(exists(area::table.select(area::id))).get_result::<bool>(connection)?;
+                let any_staff = select(exists(staff::table.select(staff::id))).get_result::<bool>(connection)?;
+                if any_area || any_staff {
+                    return Err(AdministerError::NotNew);
+                }
+                hashed.iter().try_for_each(|(hash, what)| apply(connection, None, what, hash.clone(), now))
             })
             .await
     }
 
-    /// A member of staff.
-    ///
-    /// # Errors
-    /// As the store says.
-    pub async fn staff(&self, id: StaffId) -> Result<Option<Staff>, StoreError> {
-        self.database.read(move |connection| Ok(find_staff(connection, id)?)).await
+    /// The hash of the password that comes with an appointment, if one does.
+    async fn hash_of(&self, what: &Administration) -> Result<Option<String>, AdministerError> {
+        let Administration::AppointStaff { password: Some(password), .. } = what else { return Ok(None) };
+        if !(SHORTEST_PASSWORD..=LONGEST_PASSWORD).contains(&password.chars().count()) {
+            return Err(AdministerError::Password);
+        }
+        let password = password.clone();
+        Ok(Some(self.hash(move || hash_password(&password)).await??))
     }
+}
+
+fn apply(
+    connection: &mut Connection,
+    by: Option<StaffId>,
+    what: &Administration,
+    hash: Option<String>,
+    now: Instant,
+) -> Result<(), AdministerError> {
+    let (action, subject) = match what {
+        Administration::OpenArea(new) => {
+            open_area(connection, new)?;
+            ("open-area", *new.id.as_bytes())
+        }
+        Administration::AppointStaff { staff, .. } => {
+            appoint(connection, staff, hash)?;
+            ("appoint", *staff.id.as_bytes())
+        }
+        Administration::Assign(new) => {
+            assign(connection, new)?;
+            ("assign", *new.staff.as_bytes())
+        }
+        Administration::EndAssignment { staff, role, area, until } => {
+            end_assignment(connection, *staff, *role, *area, *until)?;
+            ("end-assignment", *staff.as_bytes())
+        }
+    };
+    Ok(note(connection, &Step { subject: Some(&subject), ..Step::new(now, by, action) })?)
 }
 
 /// A member of staff.
@@ -175,6 +198,7 @@ fn open_area(connection: &mut Connection, new: &Area) -> Result<(), AdministerEr
     if known == 0 {
         diesel::insert_into(area::table).values((area::id.eq(id), named)).execute(connection)?;
     }
+    diesel::update(instance::table).set(instance::areas_version.eq(instance::areas_version + 1)).execute(connection)?;
     let naming = (
         area_naming::valid_until.eq(&new.valid_until),
         area_naming::code.eq(new.code.as_str()),

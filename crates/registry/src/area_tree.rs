@@ -3,9 +3,9 @@
 //! **Invariant:** a [`Reach`] is a set of grids; there is no "everything".
 
 use crate::database::{Connection, Id, StoreError};
-use crate::entitlement::assignments_of;
+use crate::entitlement::{MOST_LEVELS, assignments_of};
 use crate::registry::Registry;
-use crate::tables::area;
+use crate::tables::{area, instance};
 use diesel::prelude::*;
 use gridwork_domain::area::Area;
 use gridwork_domain::division_code::{DivisionCode, DivisionLevel};
@@ -13,6 +13,7 @@ use gridwork_domain::id::{AreaId, ScopeId, StaffId};
 use gridwork_domain::instant::Instant;
 use gridwork_domain::staff::{Operation, Role};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// An assignment that holds, with the grids in its area.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +23,14 @@ pub struct Grant {
     /// Where: that area and all within it.
     pub area: Area,
     /// The grids of that area, ascending.
-    pub grids: Vec<ScopeId>,
+    pub grids: Arc<[ScopeId]>,
+}
+
+impl Grant {
+    /// Whether it gives an operation in a grid.
+    pub fn gives(&self, operation: Operation, grid: ScopeId) -> bool {
+        self.role.may(operation) && self.grids.binary_search(&grid).is_ok()
+    }
 }
 
 /// The grids in which somebody may do something.
@@ -54,7 +62,7 @@ impl Reach {
     pub(crate) fn within(&self, tree: &AreaTree, area: Option<AreaId>) -> Self {
         match area {
             None => self.clone(),
-            Some(area) => tree.grids(area).into_iter().filter(|grid| self.contains(*grid)).collect(),
+            Some(area) => tree.grids(area).iter().copied().filter(|grid| self.contains(*grid)).collect(),
         }
     }
 
@@ -75,6 +83,31 @@ impl FromIterator<ScopeId> for Reach {
 pub(crate) struct AreaTree {
     areas: BTreeMap<AreaId, Area>,
     children: BTreeMap<AreaId, Vec<AreaId>>,
+    /// Area to the grids in it, ascending.
+    grids: BTreeMap<AreaId, Arc<[ScopeId]>>,
+}
+
+/// All areas as they were last read, for those who ask with each request.
+///
+/// It is filled in read transactions alone, so that what it holds was committed.
+#[derive(Default)]
+pub(crate) struct AreaCache(Mutex<Option<(i64, Arc<AreaTree>)>>);
+
+impl AreaCache {
+    /// All areas, read again if any has changed.
+    ///
+    /// # Errors
+    /// As the store says.
+    pub(crate) fn tree(&self, connection: &mut Connection) -> Result<Arc<AreaTree>, StoreError> {
+        let version: i64 = instance::table.select(instance::areas_version).get_result(connection)?;
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((_, tree)) = kept.filter(|(kept, _)| *kept == version) {
+            return Ok(tree);
+        }
+        let tree = Arc::new(AreaTree::read(connection)?);
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((version, tree.clone()));
+        Ok(tree)
+    }
 }
 
 #[derive(Queryable, Selectable)]
@@ -104,6 +137,15 @@ impl AreaTree {
             }
             tree.areas.insert(area.id, area);
         }
+        let grids = tree.areas.values().filter(|area| area.code.level() == DivisionLevel::Grid);
+        let mut within: BTreeMap<AreaId, Vec<ScopeId>> = BTreeMap::new();
+        for grid in grids {
+            let parent = |area: &&Area| area.parent.and_then(|parent| tree.areas.get(&parent));
+            for around in std::iter::successors(Some(grid), parent).take(MOST_LEVELS) {
+                within.entry(around.id).or_default().push(ScopeId::from(grid.id));
+            }
+        }
+        tree.grids = within.into_iter().map(|(area, grids)| (area, grids.into())).collect();
         Ok(tree)
     }
 
@@ -125,20 +167,8 @@ impl AreaTree {
     }
 
     /// The grids in an area, or the area itself if it is one; ascending.
-    pub(crate) fn grids(&self, within: AreaId) -> Vec<ScopeId> {
-        let mut grids = BTreeSet::new();
-        let mut seen = BTreeSet::new();
-        let mut open = vec![within];
-        while let Some(area) = open.pop().and_then(|id| self.areas.get(&id)) {
-            if !seen.insert(area.id) {
-                continue;
-            }
-            if area.code.level() == DivisionLevel::Grid {
-                grids.insert(ScopeId::from(area.id));
-            }
-            open.extend(self.children.get(&area.id).into_iter().flatten());
-        }
-        grids.into_iter().collect()
+    pub(crate) fn grids(&self, within: AreaId) -> Arc<[ScopeId]> {
+        self.grids.get(&within).cloned().unwrap_or_default()
     }
 }
 
@@ -182,9 +212,10 @@ impl Registry {
     /// # Errors
     /// As the store says.
     pub async fn grants(&self, staff: StaffId, now: Instant) -> Result<Vec<Grant>, StoreError> {
+        let areas = self.areas.clone();
         self.database
             .read(move |connection| {
-                let tree = AreaTree::read(connection)?;
+                let tree = areas.tree(connection)?;
                 grants_of(connection, &tree, staff, now)
             })
             .await

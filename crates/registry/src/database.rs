@@ -19,9 +19,11 @@ use diesel::connection::SimpleConnection;
 use diesel::r2d2::{ConnectionManager, CustomizeConnection, Pool};
 use diesel::{Connection as _, SqliteConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::{Semaphore, oneshot};
 use writer::{Job, Writer};
@@ -71,7 +73,7 @@ impl From<diesel::result::Error> for StoreError {
 /// The database.
 pub(crate) struct Database {
     readers: Pool<ConnectionManager<Connection>>,
-    reading: Semaphore,
+    reading: Arc<Semaphore>,
     writer: Writer,
     counters: Arc<Counters>,
 }
@@ -85,6 +87,12 @@ impl Database {
     ) -> Result<(Self, T), OpenError> {
         let path = settings.path()?.display().to_string();
         let busy_timeout_ms = settings.busy_timeout_ms;
+        // For its owner alone: in it lies what is known of people.
+        let made = File::options().create(true).truncate(false).write(true).mode(0o600).open(&path);
+        made.map_err(|error| OpenError::Connect {
+            path: path.clone(),
+            source: diesel::result::ConnectionError::BadConnection(error.to_string()),
+        })?;
         let mut connection = open_writer(&path, busy_timeout_ms)?;
         connection.run_pending_migrations(MIGRATIONS).map_err(|error| OpenError::Migrate(error.to_string()))?;
         let prepared = in_transaction(&mut connection, prepare).map_err(OpenError::Prepare)?;
@@ -97,7 +105,7 @@ impl Database {
         let reopen = move || open_writer(&path, busy_timeout_ms);
         let writer =
             Writer::start(connection, reopen, settings.writer_queue, counters.clone()).map_err(OpenError::Thread)?;
-        let reading = Semaphore::new(settings.readers.max(1) as usize);
+        let reading = Arc::new(Semaphore::new(settings.readers.max(1) as usize));
         Ok((Self { readers, reading, writer, counters }, prepared))
     }
 
@@ -108,10 +116,11 @@ impl Database {
         E: From<StoreError> + Send + 'static,
         F: FnOnce(&mut Connection) -> Result<T, E> + Send + 'static,
     {
-        let _waiting = Waiting::enter(&self.counters)?;
-        let _turn = self.reading.acquire().await.map_err(|_| StoreError::Closed)?;
+        let waiting = Waiting::enter(&self.counters, |counters| &counters.waiting_reads, MOST_WAITING_READS)?;
+        let turn = self.reading.clone().acquire_owned().await.map_err(|_| StoreError::Closed)?;
         let database = self.clone();
         let reading = tokio::task::spawn_blocking(move || {
+            let _held = (waiting, turn); // also if whoever asked has gone
             let mut connection = database.readers.get().map_err(|_| database.overloaded())?;
             in_transaction(&mut connection, work)
         });
@@ -183,13 +192,24 @@ impl Database {
     }
 }
 
-/// One of a bounded number that wait for a reader.
-struct Waiting<'a>(&'a Counters);
+/// One of a bounded number that wait for their turn or have it; gives its place back when dropped.
+pub(crate) struct Waiting {
+    counters: Arc<Counters>,
+    which: fn(&Counters) -> &AtomicU64,
+}
 
-impl<'a> Waiting<'a> {
-    fn enter(counters: &'a Counters) -> Result<Self, StoreError> {
-        let waiting = Self(counters);
-        if counters.waiting_reads.fetch_add(1, Ordering::Relaxed) >= MOST_WAITING_READS {
+impl Waiting {
+    /// Takes a place.
+    ///
+    /// # Errors
+    /// [`StoreError::Overloaded`] at once if there are as many as may be.
+    pub(crate) fn enter(
+        counters: &Arc<Counters>,
+        which: fn(&Counters) -> &AtomicU64,
+        most: u64,
+    ) -> Result<Self, StoreError> {
+        let waiting = Self { counters: counters.clone(), which };
+        if which(counters).fetch_add(1, Ordering::Relaxed) >= most {
             add(&counters.overloaded, 1);
             return Err(StoreError::Overloaded { retry_after_s: RETRY_AFTER_S });
         }
@@ -197,9 +217,9 @@ impl<'a> Waiting<'a> {
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for Waiting {
     fn drop(&mut self) {
-        self.0.waiting_reads.fetch_sub(1, Ordering::Relaxed);
+        (self.which)(&self.counters).fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -255,7 +275,7 @@ fn open_writer(path: &str, busy_timeout_ms: u64) -> Result<Connection, OpenError
     let pragmas = format!(
         "PRAGMA busy_timeout={busy_timeout_ms}; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; \
          PRAGMA foreign_keys=ON; PRAGMA cache_size=-65536; PRAGMA temp_store=MEMORY; \
-         PRAGMA journal_size_limit=67108864;"
+         PRAGMA wal_autocheckpoint=4000; PRAGMA journal_size_limit=67108864;"
     );
     connection.batch_execute(&pragmas).map_err(refused)?;
     Ok(connection)

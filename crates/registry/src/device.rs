@@ -3,7 +3,7 @@
 //! A token is 32 random bytes; the registry keeps its SHA-256 alone. It lives as long as an assignment of its owner.
 
 use crate::database::{Blob, HashBlob, Id, StoreError};
-use crate::entitlement::{assignments_of, counts};
+use crate::entitlement::{CONTACT_MS, assignments_of, counts};
 use crate::log::Sender;
 use crate::registry::Registry;
 use crate::tables::device;
@@ -32,6 +32,7 @@ struct DeviceRow {
     public_key: HashBlob,
     enrolled_at: i64,
     last_contact: Option<i64>,
+    contact_before: Option<i64>,
     skew_ms: Option<i64>,
 }
 
@@ -49,10 +50,9 @@ impl Registry {
                     .select(DeviceRow::as_select())
                     .get_result(connection)
                     .optional()?;
-                let Some(DeviceView { device, last_contact, .. }) = found.map(DeviceRow::view) else {
-                    return Ok(None);
-                };
-                let last_contact = last_contact.unwrap_or(device.enrolled_at);
+                let Some(row) = found else { return Ok(None) };
+                let last_contact = contact_before(row.enrolled_at, row.last_contact, row.contact_before, now);
+                let device = row.view().device;
                 let sender = Sender { staff: device.staff, device: Some(device.id), at: now, last_contact };
                 let held = assignments_of(connection, device.staff)?;
                 Ok(held.iter().any(|one| counts(one, &sender)).then_some(device))
@@ -76,6 +76,13 @@ impl Registry {
             })
             .await
     }
+}
+
+/// When the contact ended that came before the present one, in which the device may have sent requests already; its
+/// enrolment if there was none.
+pub(crate) fn contact_before(enrolled_at: i64, last: Option<i64>, before: Option<i64>, now: Instant) -> Instant {
+    let goes_on = last.is_some_and(|last| now.ms().saturating_sub(last) <= CONTACT_MS);
+    Instant::from_ms(if goes_on { before } else { last }.unwrap_or(enrolled_at))
 }
 
 /// What the registry keeps of a token.

@@ -8,12 +8,11 @@
 use crate::audit::{Step, note};
 use crate::database::StoreError;
 use crate::figures::add;
-use crate::judge_view::{JudgeView, last_of, operation};
+use crate::judge_view::operation;
 use crate::ledger::Ledger;
 use crate::log::Sender;
 use crate::query::{Person, conflicts_of};
 use crate::registry::{Registry, SCHEMA};
-use crate::snapshot;
 use gridwork_domain::edit::{Action, Edit, Outcome, Write};
 use gridwork_domain::household::Conflict;
 use gridwork_domain::id::{ScopeId, StaffId};
@@ -23,7 +22,7 @@ use gridwork_domain::visit::Fact;
 use gridwork_sync::change::{Base, BuildError, Head, RawChange, record_fact, write_household};
 use gridwork_sync::document::{ChangeHash, DocumentId, DocumentKey};
 use gridwork_sync::genesis;
-use gridwork_sync::guard::{Offered, Refusal, View};
+use gridwork_sync::guard::{Offered, Refusal};
 
 /// What an edit came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,7 +121,7 @@ impl Registry {
         let edited = self.database.write(move |connection| {
             let ledger = Ledger::new(connection, now)?;
             let applied = apply(&ledger, by, &edit, seen, new_home)?;
-            let heads = ledger.heads(&applied.key)?;
+            let heads = heads_of(&ledger, &applied.key)?;
             let conflicts = ledger.query(|connection| conflicts_of(connection, edit.household))?;
             ledger.finish()?;
             let subject = Some(applied.key.id.as_bytes().as_slice());
@@ -178,8 +177,8 @@ fn apply(
     let sender = Sender { staff: by, device: None, at: ledger.now, last_contact: ledger.now };
     let household = DocumentKey::from(DocumentId::household(edit.household));
     let registers = matches!(edit.action, Action::RegisterHousehold { .. });
-    let home = match (ledger.home(&household)?, registers) {
-        (Some((home, _)), false) => home,
+    let home = match (ledger.document(&household)?, registers) {
+        (Some(known), false) => known.home,
         (Some(_), true) => return Err(EditError::Exists),
         (None, true) => new_home.ok_or(EditError::NoHome)?,
         (None, false) => return Err(EditError::NoSuchHousehold),
@@ -212,8 +211,9 @@ fn build(
     writes: &[Write],
     seen: Option<Vec<ChangeHash>>,
 ) -> Result<(RawChange, bool), EditError> {
-    let document = ledger.query(|connection| snapshot::load(connection, key))?;
-    let document = document.unwrap_or_else(|| genesis::begin(SCHEMA, key));
+    let found = ledger.load(key)?;
+    let is_new = found.is_none();
+    let document = found.unwrap_or_else(|| genesis::begin(SCHEMA, key));
     let current = document.get_heads();
     let seen = seen.map(|mut seen| {
         seen.sort_unstable();
@@ -229,7 +229,15 @@ fn build(
         }
     };
     let change = write_household(SCHEMA, &document, &base, (edit.id, edit.at), writes).map_err(EditError::Build)?;
+    if !is_new {
+        ledger.keep_loaded(*key, document);
+    }
     Ok((change, concurrent))
+}
+
+/// A document's heads; none if there is no such document.
+fn heads_of(ledger: &Ledger<'_>, key: &DocumentKey) -> Result<Vec<ChangeHash>, StoreError> {
+    Ok(ledger.document(key)?.map_or_else(Vec::new, |known| known.heads))
 }
 
 /// The change of a fact, made without loading the document.
@@ -240,12 +248,11 @@ fn build_fact(
     sender: &Sender,
     fact: &Fact,
 ) -> Result<RawChange, EditError> {
-    let view = JudgeView { ledger, sender };
     let missing = |hash| StoreError::Unreadable(format!("{} has a head {hash} that is not in the log", key.id));
-    let heads = ledger.heads(key)?.into_iter();
+    let heads = heads_of(ledger, key)?.into_iter();
     let heads: Vec<Head> =
-        heads.map(|hash| view.merged(key, hash)?.ok_or_else(|| missing(hash))).collect::<Result<_, _>>()?;
+        heads.map(|hash| ledger.merged(key, hash)?.ok_or_else(|| missing(hash))).collect::<Result<_, _>>()?;
     let actor = ledger.server_actor(sender.staff)?;
-    let base = Base { actor, heads, previous: last_of(ledger, key, actor)? };
+    let base = Base { actor, heads, previous: ledger.last(key, actor)? };
     Ok(record_fact(&base, key, fact, edit.at))
 }

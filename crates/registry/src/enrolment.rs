@@ -11,6 +11,7 @@ use crate::audit::{Step, note};
 use crate::database::{Blob, Connection, HashBlob, Id, StoreError};
 use crate::device::token_hash;
 use crate::entropy::random;
+use crate::nonce::{Nonce, use_nonce};
 use crate::registry::Registry;
 use crate::tables::{device, enrolment};
 use diesel::prelude::*;
@@ -71,6 +72,9 @@ pub enum EnrolError {
     /// Its owner works in more grids than a phone can hold.
     #[error("whoever this code is for works in more than {MOST_SCOPES} grids: a phone does not hold so many")]
     TooManyScopes,
+    /// The nonce was used before. Nothing was done.
+    #[error("this request was answered before: sign a new one")]
+    Replayed,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -112,7 +116,13 @@ impl Registry {
     ///
     /// # Errors
     /// [`EnrolError`].
-    pub async fn enrol(&self, code: &str, public_key: [u8; 32], now: Instant) -> Result<Enrolled, EnrolError> {
+    pub async fn enrol(
+        &self,
+        code: &str,
+        public_key: [u8; 32],
+        nonce: Nonce,
+        now: Instant,
+    ) -> Result<Enrolled, EnrolError> {
         let code_hash = hash(code);
         let token: [[u8; 16]; 2] = [random()?, random()?];
         let token = format!("{}{}", spell(&token[0]), spell(&token[1]));
@@ -133,6 +143,10 @@ impl Registry {
                         (new, now)
                     }
                 };
+                // The same request again would give another token, which the phone never learns.
+                if !use_nonce(connection, id, nonce, now)? {
+                    return Err(EnrolError::Replayed);
+                }
                 note(connection, &Step { device: Some(id), ..Step::new(now, Some(owner), "enrol") })?;
                 let device = Device { id, staff: owner, public_key, enrolled_at };
                 Ok(Enrolled { device, token, staff, scopes })

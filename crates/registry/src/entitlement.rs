@@ -16,11 +16,11 @@ use gridwork_domain::staff::{Assignment, Operation, Role};
 
 /// How long after the end of an assignment the work that a phone did under it is still taken without review.
 pub(crate) const GRACE_MS: i64 = 30 * 24 * 60 * 60 * 1_000;
-/// How long a phone may take to push, in several requests, what it had when it first came back.
+/// Requests of a phone that follow each other by less are one contact: it pushes what it had when it came back.
 pub(crate) const CONTACT_MS: i64 = 60 * 60 * 1_000;
 
 /// Levels from a grid up to its district, and one more to notice a loop.
-const MOST_LEVELS: usize = 5;
+pub(crate) const MOST_LEVELS: usize = 5;
 
 /// All assignments of a member of staff, also those that have ended.
 pub(crate) fn assignments_of(connection: &mut Connection, staff: StaffId) -> Result<Vec<Assignment>, StoreError> {
@@ -74,14 +74,14 @@ pub(crate) fn gives(held: &[Assignment], around: &[AreaId], operation: Operation
 pub(crate) fn counts(one: &Assignment, sender: &Sender) -> bool {
     one.from <= sender.at
         && one.until.is_none_or(|until| {
-            let known_at = sender.last_contact.plus_ms(-CONTACT_MS);
-            sender.at < until || (known_at < until && sender.at < until.plus_ms(GRACE_MS))
+            sender.at < until || (sender.last_contact < until && sender.at < until.plus_ms(GRACE_MS))
         })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::device::contact_before;
     use gridwork_domain::id::DeviceId;
 
     const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
@@ -111,8 +111,11 @@ mod tests {
         assert!(counts(&ended_at(end), &sender(end - 1, end - DAY_MS)), "during the term");
         assert!(counts(&ended_at(end), &sender(end + 3 * DAY_MS, end - DAY_MS)), "the first contact since");
         let contact = end + 3 * DAY_MS;
-        assert!(counts(&ended_at(end), &sender(contact + 60_000, end - 1)), "the same contact goes on");
-        assert!(!counts(&ended_at(end), &sender(contact + DAY_MS, contact)), "the phone has been told");
+        let known = |at, last, before| contact_before(0, Some(last), Some(before), Instant::from_ms(at)).ms();
+        let goes_on = known(contact + 60_000, contact, end - 1);
+        assert!(counts(&ended_at(end), &sender(contact + 60_000, goes_on)), "the same contact goes on");
+        let next = known(contact + DAY_MS, contact, end - 1);
+        assert!(!counts(&ended_at(end), &sender(contact + DAY_MS, next)), "the phone has been told");
         assert!(!counts(&ended_at(end), &sender(end + GRACE_MS, end - 1)), "the grace is over");
     }
 }

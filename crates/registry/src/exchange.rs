@@ -7,13 +7,15 @@
 use crate::answer_view::AnswerView;
 use crate::audit::{Step, note};
 use crate::database::{Connection, Id, StoreError};
+use crate::device::contact_before;
 use crate::entitlement::{areas_around, assignments_of, gives_now};
 use crate::figures::{Counters, add};
 use crate::held::Fate;
 use crate::ledger::{Ledger, Owner};
 use crate::log::Sender;
+use crate::nonce::{Nonce, use_nonce};
 use crate::registry::Registry;
-use crate::tables::{actor, device as device_table, nonce as nonce_table};
+use crate::tables::{actor, device as device_table};
 use diesel::prelude::*;
 use gridwork_domain::id::DeviceId;
 use gridwork_domain::instant::Instant;
@@ -23,21 +25,11 @@ use gridwork_sync::document::{ActorId, ChangeHash, DocumentKey};
 use gridwork_sync::genesis::GENESIS_ACTOR;
 use gridwork_sync::guard::Offered;
 use gridwork_sync::message::{Answer, ChangeVerdict, Outcome, PROTOCOL, Request};
-use gridwork_sync::proof::MAX_AGE_S;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Actors of one device at most: one for each install, and one for each edit on stale heads in ten years.
 const MOST_ACTORS: i64 = 4_096;
-
-/// The nonce of a signed request, with the time that its signature names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Nonce {
-    /// Random bytes, for this request alone.
-    pub bytes: [u8; 16],
-    /// When it was signed: seconds since 1970-01-01 UTC.
-    pub created_s: i64,
-}
 
 /// Why there is no answer.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -78,7 +70,9 @@ impl Registry {
         }
         let (id, staff, counters) = (device.id, device.staff, self.counters.clone());
         let pushed = self.database.write(move |connection| {
-            use_nonce(connection, id, nonce, received_at)?;
+            if !use_nonce(connection, id, nonce, received_at)? {
+                return Err(ExchangeError::Replayed);
+            }
             let last_contact = note_contact(connection, id, request.sent_at_ms, received_at)?;
             let sender = Sender { staff, device: Some(id), at: received_at, last_contact };
             Ok::<_, ExchangeError>(take_in(connection, &counters, &sender, request)?)
@@ -107,21 +101,6 @@ impl Registry {
     }
 }
 
-/// Uses up a nonce, and forgets those that no proof can be fresh with any more.
-fn use_nonce(connection: &mut Connection, device: DeviceId, nonce: Nonce, now: Instant) -> Result<(), ExchangeError> {
-    let too_old = now.ms() / 1_000 - MAX_AGE_S as i64;
-    diesel::delete(nonce_table::table.filter(nonce_table::created_s.lt(too_old)))
-        .execute(connection)
-        .map_err(StoreError::from)?;
-    let row = (
-        nonce_table::device.eq(Id::from(device)),
-        nonce_table::bytes.eq(nonce.bytes.as_slice()),
-        nonce_table::created_s.eq(nonce.created_s),
-    );
-    let used = diesel::insert_into(nonce_table::table).values(row).on_conflict_do_nothing().execute(connection);
-    if used.map_err(StoreError::from)? == 1 { Ok(()) } else { Err(ExchangeError::Replayed) }
-}
-
 /// Takes in what a request declares and pushes.
 fn take_in(
     connection: &mut Connection,
@@ -131,7 +110,6 @@ fn take_in(
 ) -> Result<Pushed, StoreError> {
     let ledger = Ledger::new(connection, sender.at)?;
     bind_actors(&ledger, Owner { staff: sender.staff, device: sender.device }, &request)?;
-    ledger.expire()?;
     let mut verdicts: Vec<ChangeVerdict> = Vec::new();
     let mut places: BTreeMap<(DocumentKey, ChangeHash), usize> = BTreeMap::new();
     let mut tally = [0u64; 4];
@@ -162,6 +140,7 @@ fn take_in(
             }
         }
     }
+    ledger.expire()?; // after what may have brought what others waited for
     if !verdicts.is_empty() {
         let [merged, known, held, quarantined] = tally;
         let detail = format!(r#"{{"merged":{merged},"known":{known},"held":{held},"quarantined":{quarantined}}}"#);
@@ -179,7 +158,7 @@ fn hash_of(bytes: &[u8]) -> ChangeHash {
     ChangeHash(Sha256::digest(bytes.get(8..).unwrap_or(bytes)).into())
 }
 
-/// Records when the device was in contact, and by how much its clock is off; returns when it was in contact before.
+/// Records when the device was in contact, and by how much its clock is off; returns when its contact before ended.
 fn note_contact(
     connection: &mut Connection,
     device: DeviceId,
@@ -187,15 +166,17 @@ fn note_contact(
     received_at: Instant,
 ) -> Result<Instant, StoreError> {
     let this = device_table::table.find(Id::from(device));
-    let (enrolled_at, last_contact): (i64, Option<i64>) =
-        this.select((device_table::enrolled_at, device_table::last_contact)).get_result(connection)?;
+    let columns = (device_table::enrolled_at, device_table::last_contact, device_table::contact_before);
+    let (enrolled_at, last, before) = this.select(columns).get_result(connection)?;
+    let before = contact_before(enrolled_at, last, before, received_at);
     diesel::update(this)
         .set((
             device_table::last_contact.eq(received_at.ms()),
+            device_table::contact_before.eq(before.ms()),
             device_table::skew_ms.eq(sent_at_ms.saturating_sub(received_at.ms())),
         ))
         .execute(connection)?;
-    Ok(Instant::from_ms(last_contact.unwrap_or(enrolled_at)))
+    Ok(before)
 }
 
 /// Binds the actors that the device declares and nobody has, under a cap. What is not bound is told by the guard, when

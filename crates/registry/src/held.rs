@@ -66,8 +66,21 @@ struct HeldRow {
     staff: Id,
     device: Option<Id>,
     received_at: i64,
+    last_contact: i64,
     expires_at: i64,
     bytes: Vec<u8>,
+}
+
+impl HeldRow {
+    /// Who handed it in, at that moment: they were entitled then or not, and are judged by it.
+    fn sender(&self) -> Sender {
+        Sender {
+            staff: self.staff.into(),
+            device: self.device.map(DeviceId::from),
+            at: Instant::from_ms(self.received_at),
+            last_contact: Instant::from_ms(self.last_contact),
+        }
+    }
 }
 
 impl Ledger<'_> {
@@ -95,7 +108,12 @@ impl Ledger<'_> {
                 Fate::Merged(merge.change.hash)
             }
             Ok(Verdict::Hold(scanned, missing)) => {
-                self.hold(sender, offered, ChangeHash(scanned.hash), waits_for(&missing), missing.word())?
+                let hash = ChangeHash(scanned.hash);
+                let fate = self.hold(sender, offered, hash, waits_for(&missing), missing.word())?;
+                if matches!(fate, Fate::Quarantined(..)) {
+                    news.push_back(News::Refused { key: offered.key, hash });
+                }
+                fate
             }
             Ok(Verdict::Quarantine(refusal)) => {
                 let step = i32::from(refusal.code.step());
@@ -178,11 +196,11 @@ impl Ledger<'_> {
     /// # Errors
     /// As the store says.
     pub(crate) fn freeze(&self, key: &DocumentKey, reason: &str) -> Result<(), StoreError> {
-        if let Some((home, false)) = self.home(key)? {
+        // Its row may be what cannot be read.
+        let this = document::table.find(columns(key)).filter(document::frozen.eq(false));
+        if self.query(|connection| diesel::update(this).set(document::frozen.eq(true)).execute(connection))? == 1 {
             tracing::error!(document = %key.id, reason, "the document is frozen: what is pushed to it is held");
-            let this = document::table.find(columns(key));
-            self.query(|connection| diesel::update(this).set(document::frozen.eq(true)).execute(connection))?;
-            self.set_home(*key, (home, true));
+            self.forget(key);
         }
         Ok(())
     }
@@ -195,10 +213,7 @@ impl Ledger<'_> {
             }
             for row in self.waiting_for(&one)? {
                 let key = key(row.document, row.epoch)?;
-                let at = Instant::from_ms(row.received_at);
-                // Who handed it in was entitled then, and is judged by that moment.
-                let device = row.device.map(DeviceId::from);
-                let sender = Sender { staff: row.staff.into(), device, at, last_contact: at };
+                let sender = row.sender();
                 let offered = Offered { key, scope: ScopeId::from(row.scope), bytes: &row.bytes };
                 match self.judge(&sender, &offered)? {
                     Err(_) => self.wait_on(&row, key.id.as_bytes(), FROZEN)?,
@@ -228,8 +243,11 @@ impl Ledger<'_> {
         };
         let (document, epoch) = columns(key);
         let household = key.id.subject().as_bytes().to_vec();
-        if matches!(one, News::Merged { .. }) && key.id.kind() == DocumentKind::Household {
-            awaited.push(household.clone());
+        if matches!(one, News::Merged { .. }) {
+            awaited.push(key.id.as_bytes().to_vec()); // a frozen document that was repaired
+            if key.id.kind() == DocumentKind::Household {
+                awaited.push(household.clone());
+            }
         }
         let rows: Vec<HeldRow> = self.query(|connection| {
             held::table
@@ -273,10 +291,13 @@ impl Ledger<'_> {
             staff: sender.staff.into(),
             device,
             received_at: sender.at.ms(),
+            last_contact: sender.last_contact.ms(),
             expires_at: sender.at.plus_ms(HELD_MS).ms(),
             bytes: offered.bytes.to_vec(),
         };
+        let refused_before = quarantine::table.find((document, epoch, digest(offered.bytes)));
         self.query(|connection| {
+            diesel::delete(refused_before).execute(connection)?;
             diesel::insert_into(held::table).values(&row).on_conflict_do_nothing().execute(connection)
         })?;
         self.any_held.set(true);
@@ -305,8 +326,7 @@ impl Ledger<'_> {
         detail: &str,
     ) -> Result<(), StoreError> {
         self.release(row)?;
-        let at = Instant::from_ms(row.received_at);
-        let sender = Sender { staff: row.staff.into(), device: row.device.map(DeviceId::from), at, last_contact: at };
+        let sender = row.sender();
         let offered = Offered { key: *key, scope: ScopeId::from(row.scope), bytes: &row.bytes };
         self.quarantine(&sender, &offered, Some(row.hash.into()), code, step, detail)
     }
@@ -345,7 +365,8 @@ impl Ledger<'_> {
         Ok(())
     }
 
-    /// The code under which this device's change was refused before: a retry gets the same verdict.
+    /// The code under which this device's change was refused before: a retry gets the same verdict, unless it was refused
+    /// for nothing but waiting.
     fn known_refusal(&self, sender: &Sender, offered: &Offered<'_>) -> Result<Option<String>, StoreError> {
         if !self.any_quarantined.get() {
             return Ok(None);
@@ -353,7 +374,8 @@ impl Ledger<'_> {
         let (document, epoch) = columns(&offered.key);
         let this = quarantine::table
             .find((document, epoch, digest(offered.bytes)))
-            .filter(quarantine::device.eq(sender.device.map(Id::from)));
+            .filter(quarantine::device.eq(sender.device.map(Id::from)))
+            .filter(quarantine::code.ne_all([EXPIRED, TOO_MANY_HELD]));
         self.query(|connection| this.select(quarantine::code).get_result(connection).optional())
     }
 

@@ -4,10 +4,9 @@
 //! an import.
 
 use crate::database::{HashBlob, Id, StoreError};
-use crate::ledger::Ledger;
-use crate::log::{Sender, columns, count};
-use crate::snapshot;
-use crate::tables::{change, fact, held, quarantine};
+use crate::ledger::{Known, Ledger};
+use crate::log::{Sender, columns};
+use crate::tables::{fact, held, quarantine};
 use automerge::Automerge;
 use diesel::dsl::exists;
 use diesel::prelude::*;
@@ -30,7 +29,7 @@ impl View for JudgeView<'_, '_> {
     type Error = StoreError;
 
     fn home(&self, key: &DocumentKey) -> Result<Option<ScopeId>, StoreError> {
-        Ok(self.ledger.home(key)?.map(|(home, _)| home))
+        Ok(self.ledger.document(key)?.map(|known| known.home))
     }
 
     fn may_write(&self, scope: ScopeId, kind: DocumentKind) -> Result<bool, StoreError> {
@@ -43,15 +42,7 @@ impl View for JudgeView<'_, '_> {
     }
 
     fn merged(&self, key: &DocumentKey, hash: ChangeHash) -> Result<Option<Head>, StoreError> {
-        let (document, epoch) = columns(key);
-        let largest_op: Option<i64> = self.ledger.query(|connection| {
-            change::table
-                .find((document, epoch, HashBlob::from(hash)))
-                .select(change::largest_op)
-                .get_result(connection)
-                .optional()
-        })?;
-        largest_op.map(|largest_op| Ok(Head { hash, largest_op: count(largest_op)? })).transpose()
+        self.ledger.merged(key, hash)
     }
 
     fn elsewhere(&self, key: &DocumentKey, hash: ChangeHash) -> Result<Option<Elsewhere>, StoreError> {
@@ -78,7 +69,7 @@ impl View for JudgeView<'_, '_> {
     }
 
     fn last(&self, key: &DocumentKey, actor: ActorId) -> Result<Option<LastChange>, StoreError> {
-        let last = last_of(self.ledger, key, actor)?;
+        let last = self.ledger.last(key, actor)?;
         Ok(last.map(|(head, sequence)| LastChange { hash: head.hash, sequence }))
     }
 
@@ -90,19 +81,24 @@ impl View for JudgeView<'_, '_> {
         })
     }
 
+    fn fact_count(&self, key: &DocumentKey) -> Result<usize, StoreError> {
+        self.ledger.fact_count(key)
+    }
+
     fn document(&self, key: &DocumentKey) -> Result<Option<Automerge>, StoreError> {
         self.refuse_frozen(key)?;
-        self.ledger.query(|connection| snapshot::load(connection, key))
+        self.ledger.load(key)
     }
 }
 
 impl JudgeView<'_, '_> {
-    /// Every change is asked after its facts or its document, once it is known to be in order: the place to stop it.
+    /// Every change is asked after its facts or its document, once it is known to be in order: the place to stop it. A
+    /// document that can be loaded again has been repaired; merging into it marks it so.
     fn refuse_frozen(&self, key: &DocumentKey) -> Result<(), StoreError> {
-        match self.ledger.home(key)? {
-            Some((_, true)) => Err(StoreError::Unreadable(format!("{} is frozen", key.id))),
-            _ => Ok(()),
+        if let Some(Known { frozen: true, .. }) = self.ledger.document(key)? {
+            self.ledger.load(key)?;
         }
+        Ok(())
     }
 }
 
@@ -112,27 +108,4 @@ pub(crate) fn operation(kind: DocumentKind) -> Operation {
         DocumentKind::Household => Operation::EditHousehold,
         DocumentKind::Visits => Operation::RecordFacts,
     }
-}
-
-/// An actor's last merged change of a document, and its sequence number: the first that the index has from behind.
-///
-/// # Errors
-/// As the store says.
-pub(crate) fn last_of(
-    ledger: &Ledger<'_>,
-    key: &DocumentKey,
-    actor: ActorId,
-) -> Result<Option<(Head, u64)>, StoreError> {
-    let (document, epoch) = columns(key);
-    let last: Option<(HashBlob, i64, i64)> = ledger.query(|connection| {
-        change::table
-            .filter(change::document.eq(document).and(change::epoch.eq(epoch)).and(change::actor.eq(Id::from(actor))))
-            .order(change::sequence.desc())
-            .select((change::hash, change::sequence, change::largest_op))
-            .get_result(connection)
-            .optional()
-    })?;
-    let head =
-        |hash: HashBlob, largest_op| Ok::<_, StoreError>(Head { hash: hash.into(), largest_op: count(largest_op)? });
-    last.map(|(hash, sequence, largest_op)| Ok((head(hash, largest_op)?, count(sequence)?))).transpose()
 }

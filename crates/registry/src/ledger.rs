@@ -1,21 +1,25 @@
 //! One write transaction's view of the log: what was read of it so far, and where the feeds have come.
 //!
-//! It lives as long as one job of the writer. Assignments, owners of actors and homes of documents are read once per
-//! job; positions are counted here and written last.
+//! It lives as long as one job of the writer. Assignments, owners of actors, rows of documents and what the judge asks of
+//! changes are read once per job; positions are counted here and written last.
 //!
 //! **Invariant:** [`Ledger::finish`] is called before the transaction ends, or the transaction is rolled back.
+//! **Invariant:** whatever writes what is remembered here tells the ledger.
 
-use crate::database::{Connection, Id, StoreError};
+use crate::database::{Connection, HashBlob, Id, StoreError};
 use crate::entitlement::{areas_around, assignments_of, gives, gives_now};
 use crate::entropy::random;
 use crate::log::Sender;
+use crate::log::{columns, count, split_heads};
 use crate::snapshot;
-use crate::tables::{actor, held, quarantine, scope, staff};
+use crate::tables::{actor, change, document, fact, held, quarantine, scope, staff};
+use automerge::Automerge;
 use diesel::prelude::*;
 use gridwork_domain::id::{AreaId, DeviceId, ScopeId, StaffId};
 use gridwork_domain::instant::Instant;
 use gridwork_domain::staff::{Assignment, Operation};
-use gridwork_sync::document::{ActorId, DocumentKey};
+use gridwork_sync::change::{Head, RawChange};
+use gridwork_sync::document::{ActorId, ChangeHash, DocumentKey};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -29,6 +33,20 @@ pub(crate) struct Owner {
     pub(crate) device: Option<DeviceId>,
 }
 
+/// What the log knows of a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Known {
+    /// The scope in which it is at home.
+    pub(crate) home: ScopeId,
+    /// Whether it could not be loaded; then nothing is merged into it.
+    pub(crate) frozen: bool,
+    /// Its heads, ascending.
+    pub(crate) heads: Vec<ChangeHash>,
+}
+
+/// An actor's last merged change of a document with its sequence number, if there is one.
+type Last = Option<(Head, u64)>;
+
 /// The log, within one write transaction.
 pub(crate) struct Ledger<'c> {
     connection: RefCell<&'c mut Connection>,
@@ -38,7 +56,11 @@ pub(crate) struct Ledger<'c> {
     assignments: RefCell<BTreeMap<StaffId, Rc<[Assignment]>>>,
     around: RefCell<BTreeMap<ScopeId, Rc<[AreaId]>>>,
     owners: RefCell<BTreeMap<ActorId, Owner>>,
-    homes: RefCell<BTreeMap<DocumentKey, (ScopeId, bool)>>,
+    documents: RefCell<BTreeMap<DocumentKey, Known>>,
+    fact_counts: RefCell<BTreeMap<DocumentKey, usize>>,
+    loaded: RefCell<Option<(DocumentKey, Automerge)>>,
+    merged: RefCell<BTreeMap<(DocumentKey, ChangeHash), Head>>,
+    last: RefCell<BTreeMap<(DocumentKey, ActorId), Last>>,
     server_actors: RefCell<BTreeMap<StaffId, ActorId>>,
     /// Whether anything may be held; while nothing is, nobody asks.
     pub(crate) any_held: Cell<bool>,
@@ -62,7 +84,11 @@ impl<'c> Ledger<'c> {
             assignments: RefCell::default(),
             around: RefCell::default(),
             owners: RefCell::default(),
-            homes: RefCell::default(),
+            documents: RefCell::default(),
+            fact_counts: RefCell::default(),
+            loaded: RefCell::default(),
+            merged: RefCell::default(),
+            last: RefCell::default(),
             server_actors: RefCell::default(),
             any_held: Cell::new(any_held),
             any_quarantined: Cell::new(any_quarantined),
@@ -201,24 +227,123 @@ impl<'c> Ledger<'c> {
         Ok(new)
     }
 
-    /// The scope in which a document is at home, and whether it is frozen; `None` if there is no such document.
+    /// What the log knows of a document; `None` if there is no such document.
     ///
     /// # Errors
     /// As the store says.
-    pub(crate) fn home(&self, key: &DocumentKey) -> Result<Option<(ScopeId, bool)>, StoreError> {
-        if let Some(home) = self.homes.borrow().get(key) {
-            return Ok(Some(*home));
+    pub(crate) fn document(&self, key: &DocumentKey) -> Result<Option<Known>, StoreError> {
+        if let Some(known) = self.documents.borrow().get(key) {
+            return Ok(Some(known.clone()));
         }
-        let home = self.query(|connection| snapshot::home(connection, key))?;
-        if let Some(home) = home {
-            self.set_home(*key, home);
-        }
-        Ok(home)
+        let row: Option<(Id, bool, Vec<u8>)> = self.query(|connection| {
+            let this = document::table.find(columns(key));
+            this.select((document::home, document::frozen, document::heads)).get_result(connection).optional()
+        })?;
+        let Some((home, frozen, heads)) = row else { return Ok(None) };
+        let known = Known { home: home.into(), frozen, heads: split_heads(&heads)? };
+        self.remember(*key, known.clone());
+        Ok(Some(known))
     }
 
-    /// Remembers where a document is at home, and whether it is frozen.
-    pub(crate) fn set_home(&self, key: DocumentKey, home: (ScopeId, bool)) {
-        self.homes.borrow_mut().insert(key, home);
+    /// Forgets what was read of a document.
+    pub(crate) fn forget(&self, key: &DocumentKey) {
+        self.documents.borrow_mut().remove(key);
+        self.loaded.take();
+    }
+
+    /// Remembers what the log now knows of a document.
+    pub(crate) fn remember(&self, key: DocumentKey, known: Known) {
+        self.documents.borrow_mut().insert(key, known);
+        self.loaded.take();
+    }
+
+    /// The document as it stands; `None` if there is no such document.
+    ///
+    /// # Errors
+    /// As the store says, and [`StoreError::Unreadable`] if it cannot be loaded.
+    pub(crate) fn load(&self, key: &DocumentKey) -> Result<Option<Automerge>, StoreError> {
+        match self.loaded.take() {
+            Some((loaded, document)) if loaded == *key => Ok(Some(document)),
+            _ => self.query(|connection| snapshot::load(connection, key)),
+        }
+    }
+
+    /// Keeps a document as it stands for who loads it next, as long as nothing is written.
+    pub(crate) fn keep_loaded(&self, key: DocumentKey, document: Automerge) {
+        self.loaded.replace(Some((key, document)));
+    }
+
+    /// A merged change, with its largest operation.
+    ///
+    /// # Errors
+    /// As the store says.
+    pub(crate) fn merged(&self, key: &DocumentKey, hash: ChangeHash) -> Result<Option<Head>, StoreError> {
+        if let Some(head) = self.merged.borrow().get(&(*key, hash)) {
+            return Ok(Some(*head));
+        }
+        let (document, epoch) = columns(key);
+        let largest_op: Option<i64> = self.query(|connection| {
+            let this = change::table.find((document, epoch, HashBlob::from(hash)));
+            this.select(change::largest_op).get_result(connection).optional()
+        })?;
+        let Some(largest_op) = largest_op else { return Ok(None) };
+        let head = Head { hash, largest_op: count(largest_op)? };
+        self.merged.borrow_mut().insert((*key, hash), head);
+        Ok(Some(head))
+    }
+
+    /// An actor's last merged change of a document, and its sequence number.
+    ///
+    /// # Errors
+    /// As the store says.
+    pub(crate) fn last(&self, key: &DocumentKey, actor: ActorId) -> Result<Last, StoreError> {
+        if let Some(last) = self.last.borrow().get(&(*key, actor)) {
+            return Ok(*last);
+        }
+        let (document, epoch) = columns(key);
+        let of_actor =
+            change::document.eq(document).and(change::epoch.eq(epoch)).and(change::actor.eq(Id::from(actor)));
+        // The first that the index has from behind.
+        let found: Option<(HashBlob, i64, i64)> = self.query(|connection| {
+            let last = change::table.filter(of_actor).order(change::sequence.desc());
+            last.select((change::hash, change::sequence, change::largest_op)).get_result(connection).optional()
+        })?;
+        let last = found.map(|(hash, sequence, largest_op)| {
+            Ok::<_, StoreError>((Head { hash: hash.into(), largest_op: count(largest_op)? }, count(sequence)?))
+        });
+        let last = last.transpose()?;
+        self.last.borrow_mut().insert((*key, actor), last);
+        Ok(last)
+    }
+
+    /// How many facts a document holds.
+    ///
+    /// # Errors
+    /// As the store says.
+    pub(crate) fn fact_count(&self, key: &DocumentKey) -> Result<usize, StoreError> {
+        if let Some(count) = self.fact_counts.borrow().get(key) {
+            return Ok(*count);
+        }
+        let (document, epoch) = columns(key);
+        let of_document = fact::table.filter(fact::document.eq(document).and(fact::epoch.eq(epoch)));
+        let found: i64 = self.query(|connection| of_document.count().get_result(connection))?;
+        let found = usize::try_from(found).unwrap_or(usize::MAX);
+        self.fact_counts.borrow_mut().insert(*key, found);
+        Ok(found)
+    }
+
+    /// Remembers how many facts were added to a document.
+    pub(crate) fn remember_facts(&self, key: &DocumentKey, added: usize) {
+        if let Some(count) = self.fact_counts.borrow_mut().get_mut(key) {
+            *count += added;
+        }
+    }
+
+    /// Remembers a change that was merged.
+    pub(crate) fn remember_merged(&self, key: &DocumentKey, new: &RawChange) {
+        let head = Head { hash: new.hash, largest_op: new.largest_op };
+        self.merged.borrow_mut().insert((*key, new.hash), head);
+        self.last.borrow_mut().insert((*key, new.actor), Some((head, new.sequence)));
     }
 
     fn assignments(&self, of: StaffId) -> Result<Rc<[Assignment]>, StoreError> {

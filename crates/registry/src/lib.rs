@@ -23,6 +23,7 @@ mod judge_view;
 mod ledger;
 mod log;
 mod merge;
+mod nonce;
 mod projection;
 mod query;
 mod registry;
@@ -40,8 +41,9 @@ pub use database::StoreError;
 pub use device::DeviceView;
 pub use editing::{EditError, Edited, Import, ImportError, Imported};
 pub use enrolment::{EnrolError, Enrolled, EnrolmentCode};
-pub use exchange::{ExchangeError, Nonce};
+pub use exchange::ExchangeError;
 pub use figures::Figures;
+pub use nonce::Nonce;
 pub use query::{
     AreaView, ConflictView, Cursor, FactView, HouseholdFilter, HouseholdSummary, HouseholdView, MOST_ROWS, NotACursor,
     Page, Person, ReadError, ResidentFilter, ResidentView, VisitView,

@@ -21,7 +21,7 @@ pub(crate) struct Sender {
     pub(crate) device: Option<DeviceId>,
     /// When it arrived.
     pub(crate) at: Instant,
-    /// When the device was last in contact before this; its enrolment if never. The same as `at` over REST.
+    /// When the device's contact before this one ended; its enrolment if there was none. The same as `at` over REST.
     pub(crate) last_contact: Instant,
 }
 

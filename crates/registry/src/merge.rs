@@ -3,7 +3,7 @@
 //! **Invariant:** a change row, its feed row and what it does to the records are written together or not at all.
 
 use crate::database::{Id, StoreError};
-use crate::ledger::Ledger;
+use crate::ledger::{Known, Ledger};
 use crate::log::{ChangeRow, DocumentRow, FEED_CHANGE, FeedRow, Sender, advance, column, columns, join_heads};
 use crate::projection;
 use crate::snapshot;
@@ -21,24 +21,23 @@ impl Ledger<'_> {
     /// # Errors
     /// As the store says; the transaction must then be rolled back.
     pub(crate) fn merge(&self, key: &DocumentKey, merge: &Merge, sender: &Sender) -> Result<(), StoreError> {
-        if merge.new_document {
-            self.set_home(*key, (merge.home, false));
-        }
         for genesis in &merge.genesis {
             self.append(key, merge.home, genesis, sender)?;
         }
         let position = self.append(key, merge.home, &merge.change, sender)?;
         match &merge.effect {
             Effect::Facts(facts) => {
-                let heads = advance(&self.heads(key)?, &merge.change.dependencies, merge.change.hash);
-                self.set_heads(key, merge, &heads)?;
+                let known = self.document(key)?.map_or_else(Vec::new, |known| known.heads);
+                let heads = advance(&known, &merge.change.dependencies, merge.change.hash);
+                self.set_heads(key, merge, heads)?;
                 for new in facts {
                     let row = projection::fact_row(key, merge.home, new, &merge.change, sender);
                     self.query(|connection| projection::insert_fact(connection, &row))?;
                 }
+                self.remember_facts(key, facts.len());
             }
             Effect::Household { snapshot: saved, heads, reading } => {
-                self.set_heads(key, merge, heads)?;
+                self.set_heads(key, merge, heads.clone())?;
                 self.query(|connection| snapshot::store(connection, key, position, saved))?;
                 let rows = projection::household_rows(reading, merge.home, |actor| {
                     let owner = self.owner(actor)?;
@@ -49,14 +48,6 @@ impl Ledger<'_> {
             }
         }
         Ok(())
-    }
-
-    /// A document's heads in the log; none if there is no such document.
-    ///
-    /// # Errors
-    /// As the store says.
-    pub(crate) fn heads(&self, key: &DocumentKey) -> Result<Vec<ChangeHash>, StoreError> {
-        Ok(self.query(|connection| snapshot::heads(connection, key))?.unwrap_or_default())
     }
 
     /// Writes a change into the log and the feed of its document's home; returns its position.
@@ -84,12 +75,12 @@ impl Ledger<'_> {
             diesel::insert_into(change::table).values(&row).execute(connection)?;
             diesel::insert_into(feed::table).values(&feed_row).execute(connection)
         })?;
+        self.remember_merged(key, new);
         Ok(position)
     }
 
-    fn set_heads(&self, key: &DocumentKey, merge: &Merge, heads: &[ChangeHash]) -> Result<(), StoreError> {
+    fn set_heads(&self, key: &DocumentKey, merge: &Merge, heads: Vec<ChangeHash>) -> Result<(), StoreError> {
         let (id, epoch) = columns(key);
-        let heads = join_heads(heads);
         let row = DocumentRow {
             id,
             epoch,
@@ -97,17 +88,18 @@ impl Ledger<'_> {
             home: merge.home.into(),
             household: key.id.subject().into(),
             year: i32::from(key.id.year()),
-            heads,
+            heads: join_heads(&heads),
             frozen: false,
         };
-        // In place of an update, which Diesel compiles anew each time: that took a fifth of an import. A frozen document
-        // is merged with nothing, so the row is known in full.
+        // In place of an update, which Diesel compiles anew each time: that took a fifth of an import. The row is known
+        // in full: what is merged into was loaded or needs not be, so it is not frozen any more.
         self.query(|connection| {
             if !merge.new_document {
                 diesel::delete(document::table.find((id, epoch))).execute(connection)?;
             }
             diesel::insert_into(document::table).values(&row).execute(connection)
         })?;
+        self.remember(*key, Known { home: merge.home, frozen: false, heads });
         Ok(())
     }
 }

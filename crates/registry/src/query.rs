@@ -3,7 +3,8 @@
 //! Every query takes the [`crate::Reach`] of whoever asks; what lies outside it is as if it were not there. Pages go on
 //! after a key, so that none is skipped or shown twice while others write.
 //!
-//! **Invariant:** a query reads rows of at most [`MOST_ROWS`] records, and of one moment.
+//! **Invariant:** a query answers with at most [`MOST_ROWS`] records, each with the rows that belong to it, all of one
+//! moment.
 
 mod areas;
 mod conflicts;

@@ -2,6 +2,7 @@
 //!
 //! The other modules of this crate add what can be asked of it. It does not know who asks.
 
+use crate::area_tree::AreaCache;
 use crate::database::{Connection, Database, StoreError};
 use crate::entropy::random;
 use crate::figures::{Counters, Figures};
@@ -25,6 +26,7 @@ pub struct Registry {
     pub(crate) counters: Arc<Counters>,
     pub(crate) instance: InstanceId,
     pub(crate) hashing: Arc<Semaphore>,
+    pub(crate) areas: Arc<AreaCache>,
 }
 
 impl Registry {
@@ -39,7 +41,8 @@ impl Registry {
         let prepare = |connection: &mut Connection| find_or_make_instance(connection, made_at);
         let (database, instance) = Database::open(settings, counters.clone(), prepare)?;
         let database = Arc::new(database);
-        Ok(Self { database, counters, instance, hashing: Arc::new(Semaphore::new(MOST_HASHING)) })
+        let hashing = Arc::new(Semaphore::new(MOST_HASHING));
+        Ok(Self { database, counters, instance, hashing, areas: Arc::default() })
     }
 
     /// Refuses what comes, finishes what is queued, and closes the database; on all clones of the handle.
@@ -76,7 +79,7 @@ fn find_or_make_instance(connection: &mut Connection, made_at: i64) -> Result<In
         return Ok(found);
     }
     let id: [u8; 8] = random()?;
-    let row = (instance::id.eq(id.as_slice()), instance::made_at.eq(made_at));
+    let row = (instance::id.eq(id.as_slice()), instance::made_at.eq(made_at), instance::areas_version.eq(0));
     diesel::insert_into(instance::table).values(row).execute(connection)?;
     Ok(InstanceId(id))
 }

@@ -4,8 +4,8 @@
 //!
 //! **Invariant:** an unknown name costs what a wrong password costs, and neither says which it was.
 
-use crate::database::{Id, StoreError};
-use crate::figures::add;
+use crate::audit::{Step, note};
+use crate::database::{Id, StoreError, Waiting};
 use crate::registry::Registry;
 use crate::tables::staff;
 use argon2::Argon2;
@@ -16,7 +16,6 @@ use gridwork_domain::id::StaffId;
 use gridwork_domain::instant::Instant;
 use gridwork_domain::staff::Staff;
 use std::sync::LazyLock;
-use std::sync::atomic::Ordering;
 
 /// Wrong passwords in a row after which a name is locked.
 pub(crate) const MOST_FAILURES: i32 = 5;
@@ -64,7 +63,7 @@ impl Registry {
         }
         let id = StaffId::from(id);
         if !right {
-            self.note_failure(id, failures, now);
+            self.note_failure(id, now);
             return Ok(None);
         }
         if failures > 0 {
@@ -77,15 +76,18 @@ impl Registry {
     }
 
     /// Counts a wrong password, without waiting for it: an unknown name has nothing to wait for either.
-    fn note_failure(&self, of: StaffId, failures: i32, now: Instant) {
+    fn note_failure(&self, of: StaffId, now: Instant) {
         self.database.write_later(move |connection| {
             let this = staff::table.find(Id::from(of));
+            // What others guessed meanwhile counts too.
+            let failures: i32 = this.select(staff::failures).get_result(connection)?;
             if failures + 1 < MOST_FAILURES {
-                diesel::update(this).set(staff::failures.eq(staff::failures + 1)).execute(connection)?;
+                diesel::update(this).set(staff::failures.eq(failures + 1)).execute(connection)?;
             } else {
                 let until = now.plus_ms(LOCKED_MS).ms();
                 let locked = (staff::failures.eq(0), staff::locked_until.eq(Some(until)));
                 diesel::update(this).set(locked).execute(connection)?;
+                note(connection, &Step { subject: Some(of.as_bytes()), ..Step::new(now, None, "lock-sign-in") })?;
             }
             Ok(())
         });
@@ -99,18 +101,14 @@ impl Registry {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, StoreError> {
-        if self.counters.waiting_hashes.fetch_add(1, Ordering::Relaxed) >= MOST_WAITING {
-            self.counters.waiting_hashes.fetch_sub(1, Ordering::Relaxed);
-            add(&self.counters.overloaded, 1);
-            return Err(StoreError::Overloaded { retry_after_s: 1 });
-        }
-        let turn = self.hashing.acquire().await;
-        let done = match &turn {
-            Ok(_) => tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::Panicked),
-            Err(_) => Err(StoreError::Closed),
-        };
-        self.counters.waiting_hashes.fetch_sub(1, Ordering::Relaxed);
-        done
+        let waiting = Waiting::enter(&self.counters, |counters| &counters.waiting_hashes, MOST_WAITING)?;
+        let turn = self.hashing.clone().acquire_owned().await.map_err(|_| StoreError::Closed)?;
+        // The work has the place and the turn: whoever asked may go, and it is still done and still counts.
+        let hashing = tokio::task::spawn_blocking(move || {
+            let _held = (waiting, turn);
+            work()
+        });
+        hashing.await.map_err(|_| StoreError::Panicked)
     }
 }
 

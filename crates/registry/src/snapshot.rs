@@ -11,7 +11,6 @@ use crate::registry::SCHEMA;
 use crate::tables::{change, document, snapshot};
 use automerge::{Automerge, Change};
 use diesel::prelude::*;
-use gridwork_domain::id::ScopeId;
 use gridwork_sync::document::{ChangeHash, DocumentKey};
 use gridwork_sync::genesis;
 use sha2::{Digest, Sha256};
@@ -175,16 +174,6 @@ pub(crate) fn heads(connection: &mut Connection, key: &DocumentKey) -> Result<Op
     let column: Option<Vec<u8>> =
         document::table.find(columns(key)).select(document::heads).get_result(connection).optional()?;
     column.map(|column| split_heads(&column)).transpose()
-}
-
-/// The scope in which a document is at home, and whether it is frozen; `None` if there is no such document.
-pub(crate) fn home(connection: &mut Connection, key: &DocumentKey) -> QueryResult<Option<(ScopeId, bool)>> {
-    let found: Option<(crate::database::Id, bool)> = document::table
-        .find(columns(key))
-        .select((document::home, document::frozen))
-        .get_result(connection)
-        .optional()?;
-    Ok(found.map(|(home, frozen)| (home.into(), frozen)))
 }
 
 /// A snapshot whose hash is right, unpacked.

@@ -6,6 +6,7 @@ diesel::table! {
     instance (id) {
         id -> Binary,
         made_at -> BigInt,
+        areas_version -> BigInt,
     }
 }
 
@@ -63,6 +64,7 @@ diesel::table! {
         token_hash -> Binary,
         enrolled_at -> BigInt,
         last_contact -> Nullable<BigInt>,
+        contact_before -> Nullable<BigInt>,
         skew_ms -> Nullable<BigInt>,
     }
 }
@@ -177,6 +179,7 @@ diesel::table! {
         staff -> Binary,
         device -> Nullable<Binary>,
         received_at -> BigInt,
+        last_contact -> BigInt,
         expires_at -> BigInt,
         bytes -> Binary,
     }

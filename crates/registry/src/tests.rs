@@ -50,6 +50,10 @@ pub(crate) fn scope(grid: usize) -> ScopeId {
 }
 
 /// Different 16 bytes each time.
+pub(crate) fn nonce() -> Nonce {
+    Nonce { bytes: fresh(), created_s: NOW.ms() / 1_000 }
+}
+
 pub(crate) fn fresh() -> [u8; 16] {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let mut bytes = [0xab; 16];
@@ -99,13 +103,13 @@ impl District {
 
     pub(crate) async fn phone(&self, of: StaffId) -> Phone {
         let code = self.registry.issue_enrolment_code(None, of, NOW).await.unwrap();
-        let Enrolled { device, scopes, .. } = self.registry.enrol(code.as_str(), [7; 32], NOW).await.unwrap();
+        let Enrolled { device, scopes, .. } = self.registry.enrol(code.as_str(), [7; 32], nonce(), NOW).await.unwrap();
         let scopes = scopes.iter().map(|area| (ScopeId::from(area.id), None)).collect();
         Phone { device, actor: ActorId(fresh()), documents: BTreeMap::new(), unsent: Vec::new(), scopes }
     }
 
     pub(crate) async fn exchange(&self, device: &Device, request: Request) -> Result<Answer, ExchangeError> {
-        let nonce = Nonce { bytes: fresh(), created_s: NOW.ms() / 1_000 };
+        let nonce = nonce();
         self.registry.exchange(device, nonce, request, NOW).await
     }
 

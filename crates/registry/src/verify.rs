@@ -6,7 +6,7 @@
 //!
 //! What it reports names rows and columns, and never shows the value of a field about a person.
 //!
-//! **Invariant:** memory is bounded by the documents of one chunk, whatever the size of the registry.
+//! **Invariant:** memory is bounded by the documents of some chunks, whatever the size of the registry.
 
 mod changes;
 mod chunk;
@@ -57,6 +57,20 @@ impl VerifyReport {
         if self.differences.len() < MOST_DIFFERENCES {
             self.differences.push(difference);
         }
+    }
+
+    /// Adds what was found in a further chunk.
+    fn absorb(&mut self, of_chunk: Self) {
+        self.documents += of_chunk.documents;
+        self.changes += of_chunk.changes;
+        self.snapshots += of_chunk.snapshots;
+        self.feed_rows += of_chunk.feed_rows;
+        self.households += of_chunk.households;
+        self.residents += of_chunk.residents;
+        self.facts += of_chunk.facts;
+        let unlisted = of_chunk.differences_found - of_chunk.differences.len() as u64;
+        of_chunk.differences.into_iter().for_each(|difference| self.add(difference));
+        self.differences_found += unlisted;
     }
 }
 

@@ -55,12 +55,17 @@ pub struct Rules<'a> {
     pub earliest_year: u16,
     /// Bounds of one change.
     pub limits: Limits,
-    /// Bytes of one saved document at most.
+    /// Bytes of one saved household document at most.
     pub document_bytes: usize,
+    /// Facts of one visits document at most.
+    pub facts: usize,
 }
 
 /// Bytes of one saved document at most: a household of a hundred residents with a century of corrections.
 pub const LARGEST_DOCUMENT: usize = 1024 * 1024;
+
+/// Facts of one household and year at most: ten a day. With each as large as it may be, the document has 32 MB.
+pub const MOST_FACTS: usize = 4_000;
 
 /// Years before now whose facts are taken unless a setting says otherwise.
 pub const KEPT_YEARS: u16 = 10;
@@ -75,6 +80,7 @@ impl<'a> Rules<'a> {
             earliest_year: year.saturating_sub(KEPT_YEARS),
             limits: Limits::DEFAULT,
             document_bytes: LARGEST_DOCUMENT,
+            facts: MOST_FACTS,
         }
     }
 }
@@ -143,6 +149,12 @@ pub trait View {
     /// # Errors
     /// As the store says.
     fn fact(&self, key: &DocumentKey, id: FactId) -> Result<Option<Vec<u8>>, Self::Error>;
+
+    /// How many facts the document holds.
+    ///
+    /// # Errors
+    /// As the store says.
+    fn fact_count(&self, key: &DocumentKey) -> Result<usize, Self::Error>;
 
     /// The document as it stands; `None` if there is no such document.
     ///

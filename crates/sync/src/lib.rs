@@ -1,7 +1,7 @@
 //! Replication without I/O: what documents hold, how edits become changes and changes become records, what travels,
 //! and what is let in.
 //!
-//! Built on Automerge, and the only crate that knows it. Neither clock nor entropy nor network: all are arguments.
+//! Built on Automerge. Nothing but the guard here decides which bytes reach its decoders. Neither clock nor entropy nor network: all are arguments.
 //!
 //! **Invariant:** replicas that hold the same changes hold the same records; no bytes whatever make this crate panic
 //! outwards or exceed its limits.

@@ -50,6 +50,7 @@ pub(crate) struct Registry {
     pub(crate) schema: &'static Schema,
     pub(crate) now: Instant,
     pub(crate) document_bytes: usize,
+    pub(crate) facts: usize,
     pub(crate) instance: InstanceId,
     pub(crate) documents: BTreeMap<DocumentKey, Kept>,
     pub(crate) owners: BTreeMap<ActorId, StaffId>,
@@ -66,6 +67,7 @@ impl Registry {
             schema,
             now: NOW,
             document_bytes: guard::LARGEST_DOCUMENT,
+            facts: guard::MOST_FACTS,
             instance: InstanceId([7; 8]),
             documents: BTreeMap::new(),
             owners: BTreeMap::new(),
@@ -89,7 +91,8 @@ impl Registry {
 
     /// Judges without doing anything.
     pub(crate) fn judge(&self, by: StaffId, scope: ScopeId, key: DocumentKey, bytes: &[u8]) -> Verdict {
-        let rules = Rules { document_bytes: self.document_bytes, ..Rules::new(self.schema, self.now) };
+        let rules =
+            Rules { document_bytes: self.document_bytes, facts: self.facts, ..Rules::new(self.schema, self.now) };
         let Ok(verdict) = judge(&Desk { registry: self, by }, &rules, &Offered { key, scope, bytes });
         verdict
     }
@@ -226,6 +229,10 @@ impl guard::View for Desk<'_> {
 
     fn fact(&self, key: &DocumentKey, id: FactId) -> Result<Option<Vec<u8>>, Infallible> {
         Ok(self.registry.documents.get(key).and_then(|kept| kept.facts.get(&id)).cloned())
+    }
+
+    fn fact_count(&self, key: &DocumentKey) -> Result<usize, Infallible> {
+        Ok(self.registry.documents.get(key).map_or(0, |kept| kept.facts.len()))
     }
 
     fn document(&self, key: &DocumentKey) -> Result<Option<Automerge>, Infallible> {

@@ -3,10 +3,12 @@
 --
 -- Ids are 16 random bytes, instants are milliseconds since 1970 UTC, dates are text YYYY-MM-DD: all of them portable.
 
--- One row: which database this is. Cursors of phones carry it, so that a restored backup is noticed.
+-- One row: which database this is. Cursors of phones carry it, so that a restored backup is noticed. Each change of an
+-- area raises areas_version: who keeps all areas in memory knows by it whether they are still as they were.
 CREATE TABLE instance (
     id BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 8),
-    made_at INTEGER NOT NULL
+    made_at INTEGER NOT NULL,
+    areas_version INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 -- An area as it is now called.
@@ -55,6 +57,7 @@ CREATE TABLE assignment (
 ) STRICT, WITHOUT ROWID;
 
 -- Phones. A token is kept as its SHA-256 alone. skew_ms is the device's clock minus the server's at the last contact.
+-- Requests that follow each other are one contact: contact_before is when the one before ended.
 CREATE TABLE device (
     id BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 16),
     staff BLOB NOT NULL REFERENCES staff (id),
@@ -62,6 +65,7 @@ CREATE TABLE device (
     token_hash BLOB NOT NULL UNIQUE CHECK (length(token_hash) = 32),
     enrolled_at INTEGER NOT NULL,
     last_contact INTEGER,
+    contact_before INTEGER,
     skew_ms INTEGER
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX device_staff ON device (staff);

@@ -84,6 +84,7 @@ CREATE TABLE held (
     staff BLOB NOT NULL,
     device BLOB,
     received_at INTEGER NOT NULL,
+    last_contact INTEGER NOT NULL,
     expires_at INTEGER NOT NULL,
     bytes BLOB NOT NULL,
     PRIMARY KEY (document, epoch, hash)

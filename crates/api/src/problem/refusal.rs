@@ -108,6 +108,7 @@ impl From<AdministerError> for Problem {
             AdministerError::NoSuchStaff => Self::field("staff", "there is no such member of staff"),
             AdministerError::Store(error) => error.into(),
             AdministerError::Area(_)
+            | AdministerError::NotNew
             | AdministerError::NoSuchArea(_)
             | AdministerError::StaffName
             | AdministerError::Term
@@ -127,6 +128,7 @@ impl From<EnrolError> for Problem {
                 detail: "this code is unknown, used or expired: ask for a new one".to_owned(),
             }]),
             EnrolError::NoScope | EnrolError::TooManyScopes => Self::new(Kind::Conflict, error.to_string()),
+            EnrolError::Replayed => Self::new(Kind::Unauthenticated, error.to_string()),
             EnrolError::Store(error) => error.into(),
         }
     }

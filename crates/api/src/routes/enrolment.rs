@@ -14,6 +14,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use gridwork_domain::id::StaffId;
 use gridwork_domain::staff::Operation;
+use gridwork_registry::AdministerError;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -85,6 +86,12 @@ pub(crate) async fn issue_code(
 ) -> Result<HttpResponse, Problem> {
     caller.must_anywhere(Operation::Administer)?;
     let staff = body.0.staff;
+    // Whoever holds no grid, or one that the caller does not administer, is as if not there.
+    let grants = state.registry.grants(staff, caller.now).await?;
+    let mut grids = grants.iter().flat_map(|grant| grant.grids.iter()).peekable();
+    if grids.peek().is_none() || !grids.all(|grid| caller.may(Operation::Administer, *grid)) {
+        return Err(AdministerError::NoSuchStaff.into());
+    }
     let code = state.registry.issue_enrolment_code(Some(caller.staff), staff, caller.now).await?;
     let body = EnrolmentCodeBody { code: code.to_string(), staff: staff.to_string() };
     Ok(HttpResponse::build(StatusCode::CREATED).json(body))
@@ -123,9 +130,10 @@ pub(crate) async fn enrol(
     if proof.key_id() != public_key {
         return Err(Problem::new(Kind::Unauthenticated, "the key id of the proof is the public key of the body"));
     }
-    proof.verify(key, bytes).await?;
+    proof.verify_signature(&key)?;
+    proof.clone().verify_body(bytes).await?;
     let turn = state.enrolments.enter().await?;
-    let enrolled = state.registry.enrol(&code, key, now).await?;
+    let enrolled = state.registry.enrol(&code, key, proof.nonce(), now).await?;
     drop(turn);
     let body = EnrolledBody {
         device: enrolled.device.id.to_string(),

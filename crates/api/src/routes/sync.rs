@@ -3,7 +3,7 @@
 use crate::clock;
 use crate::compression::Coding;
 use crate::device_caller::DeviceCaller;
-use crate::gate::Held;
+use crate::gate::{Held, Slot};
 use crate::limits::SMALLEST_BLOCKING_BODY_BYTES;
 use crate::problem::Problem;
 use crate::proof::Proof;
@@ -51,7 +51,7 @@ pub(crate) async fn exchange(
     request: HttpRequest,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let DeviceCaller { device, proof, body, slot: _slot } = caller;
+    let DeviceCaller { device, proof, body, slot } = caller;
     let turn = state.exchanges.enter().await?;
     let message = body.message().await?;
     let now = clock::now();
@@ -72,13 +72,14 @@ pub(crate) async fn exchange(
     if let Some(name) = coding.name() {
         response.insert_header((header::CONTENT_ENCODING, name));
     }
-    Ok(response.body(AnswerBody { bytes: bytes.into(), _held: held }))
+    Ok(response.body(AnswerBody { bytes: bytes.into(), _held: held, _slot: slot }))
 }
 
-/// An answer that counts against the memory of sync bodies until it is sent.
+/// An answer that counts against the memory of sync bodies, and as one of its device's exchanges, until it is sent.
 struct AnswerBody {
     bytes: Bytes,
     _held: Held,
+    _slot: Slot,
 }
 
 impl MessageBody for AnswerBody {

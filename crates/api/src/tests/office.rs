@@ -170,7 +170,7 @@ impl Office {
         let key = SigningKey::from_bytes(&[11; 32]);
         let public_key = URL_SAFE_NO_PAD.encode(key.verifying_key().as_bytes());
         let body = json!({"code": reply.json()["code"], "public_key": public_key}).to_string();
-        let request = signed(&key, &public_key, "/v1/enrolments", body.as_bytes(), now_s(), [1; 16]);
+        let request = signed(&key, &public_key, "/v1/enrolments", body.as_bytes(), now_s(), [0xee; 16]);
         let reply = self.send(request.insert_header(header::ContentType::json())).await;
         assert_eq!(reply.status, StatusCode::CREATED, "{:?}", reply.body);
         let enrolled = reply.json();

@@ -31,8 +31,9 @@ impl GridState {
         for summary in session.list(&format!("/v1/households?area={grid}"))? {
             let id = text(&summary, "id").to_owned();
             state.households.insert(id.clone(), household(&session.get(&format!("/v1/households/{id}"))?));
-            let visits = session.list(&format!("/v1/households/{id}/visits"))?;
-            state.facts.insert(id, visits.iter().flat_map(facts).collect());
+        }
+        for visit in session.list(&format!("/v1/visits?area={grid}"))? {
+            state.facts.entry(text(&visit, "household").to_owned()).or_default().extend(facts(&visit));
         }
         Ok(state)
     }

@@ -10,7 +10,7 @@ use super::report::Report;
 use super::rest::{Session, text};
 use super::seed::{self, PASSWORD, People};
 use super::worker::{ASSIGNMENT, DUMP, DayAssignment, JOURNAL, Step, Synced, known_households, store};
-use super::{Arguments, bar};
+use super::{Arguments, Stage};
 use gridwork_domain::edit::{Action, Edit, NewResident};
 use gridwork_domain::fields::Fields;
 use gridwork_domain::household::RecordPath;
@@ -30,6 +30,8 @@ use tokio::runtime::Runtime;
 
 /// Phone processes that run at the same time.
 const AT_ONCE: usize = 8;
+/// Grids that are compared at the same time.
+const COMPARED_AT_ONCE: usize = 4;
 /// Every so many leaders, one stands in for the next grid's leader and holds that grid too.
 const STAND_IN_EVERY: usize = 8;
 /// Households of such a grid that both phones and a call agent edit at once.
@@ -111,10 +113,9 @@ impl Demo {
             let (leader, area) = (district.grids()[one].leader, district.grids()[next].area);
             runtime.block_on(seed::stand_in(&registry, leader, area, now))?;
         }
-        let progress = bar("a year of work", district.grids().len() as u64 * 1_400);
-        let filled = seed::fill(&registry, &district, now, |edits| progress.inc(edits))?;
-        progress.set_length(filled.edits);
-        progress.finish();
+        let stage = Stage::begin("a year of work", district.grids().len() as u64 * 1_400);
+        let filled = seed::fill(&registry, &district, now, |edits| stage.advance(edits))?;
+        stage.end();
         runtime.block_on(registry.close())?;
         let server = Server::start(&registry_dir, arguments.port)?;
         let report = Report {
@@ -131,12 +132,12 @@ impl Demo {
         self.dir.join(format!("phone-{phone:02}"))
     }
 
-    fn on_all_phones(&self, what: &str, step: impl Fn(usize) -> Step, kills: &Kills<'_>) -> Fallible<u64> {
+    fn on_all_phones(&self, what: &'static str, step: impl Fn(usize) -> Step, kills: &Kills<'_>) -> Fallible<u64> {
         let count = self.district.grids().len();
-        let progress = bar(what, count as u64);
+        let stage = Stage::begin(what, count as u64);
         let phones: Vec<_> = (0..count).map(|phone| (self.phone_dir(phone), step(phone))).collect();
-        let killed = run_phones(&phones, AT_ONCE, kills, &|| progress.inc(1))?;
-        progress.finish();
+        let killed = run_phones(&phones, AT_ONCE, kills, &|| stage.advance(1))?;
+        stage.end();
         Ok(killed)
     }
 
@@ -276,7 +277,7 @@ impl Demo {
         self.on_all_phones("phones opened anew", |_| Step::Dump, &Kills { planned: 0, server: None, seed: 0 })?;
         let session = Session::sign_in(&self.server.url(), &self.people.call_agent, PASSWORD)?;
         let grids = self.district.grids();
-        let progress = bar("grids compared", grids.len() as u64);
+        let stage = Stage::begin("grids compared", grids.len() as u64);
         let holders = |grid: usize| {
             let stand_in = stand_ins(grids.len()).find(|(_, next)| *next == grid).map(|(one, _)| one);
             std::iter::once(grid).chain(stand_in)
@@ -300,14 +301,14 @@ impl Demo {
                 meant.check(&registry, report);
                 report.households += registry.households() as u64;
                 *facts += registry.facts() as u64;
-                progress.inc(1);
+                stage.advance(1);
             }
         };
         std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..2).map(|_| scope.spawn(compare_grids)).collect();
+            let threads: Vec<_> = (0..COMPARED_AT_ONCE).map(|_| scope.spawn(compare_grids)).collect();
             threads.into_iter().try_for_each(|thread| thread.join().map_err(|_| "a comparison panicked".to_owned())?)
         })?;
-        progress.finish();
+        stage.end();
         let (report, meant, facts, agree) = state.into_inner().map_err(|error| error.to_string())?;
         (self.report, self.meant) = (report, meant);
         self.meant.check_nothing_left(&mut self.report);
@@ -324,7 +325,10 @@ impl Demo {
     }
 
     fn verify(&mut self) -> Fallible<()> {
+        let stage = Stage::begin("documents verified", 0);
         let found = gridwork_registry::verify(&registry_settings(&self.dir.join("registry")))?;
+        stage.advance(found.documents);
+        stage.end();
         self.report.verify_differences = found.differences_found;
         self.report.residents = found.residents;
         for difference in found.differences {

@@ -2,7 +2,6 @@
 
 use super::ReadError;
 use crate::Reach;
-use crate::area_tree::AreaTree;
 use crate::database::Id;
 use crate::registry::Registry;
 use crate::tables::household;
@@ -27,10 +26,10 @@ impl Registry {
     /// # Errors
     /// As the store says.
     pub async fn areas(&self, reach: &Reach, parent: Option<AreaId>) -> Result<Vec<AreaView>, ReadError> {
-        let reach = reach.clone();
+        let (reach, areas) = (reach.clone(), self.areas.clone());
         self.database
             .read(move |connection| {
-                let tree = AreaTree::read(connection)?;
+                let tree = areas.tree(connection)?;
                 let counts: Vec<(Id, i64)> = household::table
                     .filter(household::scope.eq_any(reach.columns()))
                     .group_by(household::scope)

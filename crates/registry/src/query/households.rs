@@ -2,7 +2,7 @@
 
 use super::{Cursor, Page, Person, ReadError, conflicts_of, containing, end_of_prefix, page, rows_for, scope_within};
 use crate::Reach;
-use crate::area_tree::AreaTree;
+use crate::area_tree::AreaCache;
 use crate::database::{Connection, Id};
 use crate::projection::{self, HouseholdRow, HouseholdRows, MembershipRow, NeedRow, ResidentRow};
 use crate::registry::Registry;
@@ -65,10 +65,10 @@ impl Registry {
         after: Option<Cursor>,
         limit: u32,
     ) -> Result<Page<HouseholdSummary>, ReadError> {
-        let reach = reach.clone();
+        let (reach, areas) = (reach.clone(), self.areas.clone());
         self.database
             .read(move |connection| {
-                let rows = rows(connection, &reach, &filter, after.as_ref(), rows_for(limit))?;
+                let rows = rows(connection, &areas, &reach, &filter, after.as_ref(), rows_for(limit))?;
                 page(rows, limit, |row| Cursor::new(&[row.scope.0, row.id.0], ""), |row| Ok(summary(&row)))
             })
             .await
@@ -94,13 +94,14 @@ impl Registry {
 
 fn rows(
     connection: &mut Connection,
+    areas: &AreaCache,
     reach: &Reach,
     filter: &HouseholdFilter,
     after: Option<&Cursor>,
     limit: i64,
 ) -> Result<Vec<HouseholdRow>, ReadError> {
     let within = match filter.area {
-        Some(area) => reach.within(&AreaTree::read(connection)?, Some(area)),
+        Some(area) => reach.within(&*areas.tree(connection)?, Some(area)),
         None => reach.clone(),
     };
     let mut scopes = within.columns();

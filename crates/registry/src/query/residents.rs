@@ -2,7 +2,7 @@
 
 use super::{Cursor, Page, ReadError, end_of_prefix, page, rows_for};
 use crate::Reach;
-use crate::area_tree::AreaTree;
+use crate::area_tree::AreaCache;
 use crate::database::{Blob, Connection, Id};
 use crate::projection::{MembershipRow, ResidentRow};
 use crate::registry::Registry;
@@ -50,10 +50,10 @@ impl Registry {
         after: Option<Cursor>,
         limit: u32,
     ) -> Result<Page<ResidentView>, ReadError> {
-        let reach = reach.clone();
+        let (reach, areas) = (reach.clone(), self.areas.clone());
         self.database
             .read(move |connection| {
-                let rows = rows(connection, &reach, &filter, after.as_ref(), rows_for(limit))?;
+                let rows = rows(connection, &areas, &reach, &filter, after.as_ref(), rows_for(limit))?;
                 let mut stays = stays(connection, rows.iter().map(|row| row.household))?;
                 let cursor = |row: &ResidentRow| Cursor::new(&[row.scope.0, row.household.0, row.id.0], "");
                 page(rows, limit, cursor, |row| {
@@ -69,13 +69,14 @@ impl Registry {
 
 fn rows(
     connection: &mut Connection,
+    areas: &AreaCache,
     reach: &Reach,
     filter: &ResidentFilter,
     after: Option<&Cursor>,
     limit: i64,
 ) -> Result<Vec<ResidentRow>, ReadError> {
     let within = match filter.area {
-        Some(area) => reach.within(&AreaTree::read(connection)?, Some(area)),
+        Some(area) => reach.within(&*areas.tree(connection)?, Some(area)),
         None => reach.clone(),
     };
     let mut scopes = within.columns();

@@ -1,4 +1,4 @@
-//! Visits to a household and notes about it, the latest first, each with its corrections.
+//! Visits to households and notes about them, the latest first, each with its corrections.
 
 use super::{Cursor, Names, NotACursor, Page, Person, ReadError, page, rows_for, scope_within};
 use crate::Reach;
@@ -8,11 +8,11 @@ use crate::projection::FactRow;
 use crate::registry::Registry;
 use crate::tables::fact;
 use diesel::prelude::*;
-use gridwork_domain::id::{FactId, HouseholdId};
+use gridwork_domain::id::{AreaId, FactId, HouseholdId, ScopeId};
 use gridwork_domain::instant::Instant;
 use gridwork_domain::visit::Fact;
 use gridwork_sync::fact::decode;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A fact, with who recorded it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,41 +50,57 @@ impl Registry {
         let reach = reach.clone();
         self.database
             .read(move |connection| {
-                if scope_within(connection, &reach, household)?.is_none() {
-                    return Ok(None);
-                }
-                let rows = rows(connection, household, after.as_ref(), rows_for(limit))?;
-                let ids = rows.iter().map(|row| row.id).collect::<Vec<_>>();
-                let corrections: Vec<FactRow> = fact::table
-                    .filter(fact::household.eq(Id::from(household)).and(fact::corrects.eq_any(ids)))
-                    .order((fact::received_at, fact::id))
-                    .select(FactRow::as_select())
-                    .load(connection)?;
-                let names = Names::read(connection, rows.iter().chain(&corrections).map(|row| row.staff))?;
-                let mut by_fact: BTreeMap<Option<Id>, Vec<FactView>> = BTreeMap::new();
-                for row in &corrections {
-                    by_fact.entry(row.corrects).or_default().push(view(row, &names)?);
-                }
-                let visits = page(rows, limit, cursor, |row| {
-                    let corrections = by_fact.remove(&Some(row.id)).unwrap_or_default();
-                    Ok(VisitView { fact: view(&row, &names)?, corrections })
-                });
-                visits.map(Some)
+                let Some(scope) = scope_within(connection, &reach, household)? else { return Ok(None) };
+                let rows = of_household(connection, (scope, household), after.as_ref(), rows_for(limit))?;
+                let at = |row: &FactRow| Cursor::new(&[row.id.0], &row.started_at.to_string());
+                with_corrections(connection, rows, limit, at).map(Some)
+            })
+            .await
+    }
+
+    /// A page of the visits to households within reach and notes about them, household by household, the latest first of
+    /// each; those in one area, if one is named.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn visits_within(
+        &self,
+        reach: &Reach,
+        area: Option<AreaId>,
+        after: Option<Cursor>,
+        limit: u32,
+    ) -> Result<Page<VisitView>, ReadError> {
+        let (reach, areas) = (reach.clone(), self.areas.clone());
+        self.database
+            .read(move |connection| {
+                let within = match area {
+                    Some(area) => reach.within(&*areas.tree(connection)?, Some(area)),
+                    None => reach,
+                };
+                let rows = of_scopes(connection, within.columns(), after.as_ref(), rows_for(limit))?;
+                let at =
+                    |row: &FactRow| Cursor::new(&[row.scope.0, row.household.0, row.id.0], &row.started_at.to_string());
+                with_corrections(connection, rows, limit, at)
             })
             .await
     }
 }
 
-fn rows(
+/// Facts that correct nothing.
+macro_rules! own {
+    () => {
+        fact::table.filter(fact::corrects.is_null()).select(FactRow::as_select()).into_boxed()
+    };
+}
+
+fn of_household(
     connection: &mut Connection,
-    household: HouseholdId,
+    (scope, household): (ScopeId, HouseholdId),
     after: Option<&Cursor>,
     limit: i64,
 ) -> Result<Vec<FactRow>, ReadError> {
-    let mut query = fact::table
-        .filter(fact::household.eq(Id::from(household)).and(fact::corrects.is_null()))
-        .select(FactRow::as_select())
-        .into_boxed();
+    let this = fact::scope.eq(Id::from(scope)).and(fact::household.eq(Id::from(household)));
+    let mut query = own!().filter(this);
     if let Some(after) = after {
         let ([id], started_at) = after.ids::<1>()?;
         let started_at: i64 = started_at.parse().map_err(|_| NotACursor)?;
@@ -94,8 +110,50 @@ fn rows(
     Ok(query.order((fact::started_at.desc(), fact::id.desc())).limit(limit).load(connection)?)
 }
 
-fn cursor(row: &FactRow) -> Cursor {
-    Cursor::new(&[row.id.0], &row.started_at.to_string())
+fn of_scopes(
+    connection: &mut Connection,
+    mut scopes: Vec<Id>,
+    after: Option<&Cursor>,
+    limit: i64,
+) -> Result<Vec<FactRow>, ReadError> {
+    let mut query = own!();
+    if let Some(after) = after {
+        let ([scope, household, id], started_at) = after.ids::<3>()?;
+        let started_at: i64 = started_at.parse().map_err(|_| NotACursor)?;
+        let (scope, household, id): (Id, Id, Id) = (Blob(scope), Blob(household), Blob(id));
+        scopes.retain(|one| *one >= scope);
+        let earlier = fact::started_at.lt(started_at).or(fact::started_at.eq(started_at).and(fact::id.lt(id)));
+        let later = fact::household.gt(household).or(fact::household.eq(household).and(earlier));
+        query = query.filter(fact::scope.gt(scope).or(later));
+    }
+    query = query.filter(fact::scope.eq_any(scopes));
+    let order = (fact::scope, fact::household, fact::started_at.desc(), fact::id.desc());
+    Ok(query.order(order).limit(limit).load(connection)?)
+}
+
+/// A page of these rows, each with its corrections.
+fn with_corrections(
+    connection: &mut Connection,
+    rows: Vec<FactRow>,
+    limit: u32,
+    at: impl Fn(&FactRow) -> Cursor,
+) -> Result<Page<VisitView>, ReadError> {
+    let (scopes, households): (BTreeSet<Id>, BTreeSet<Id>) = rows.iter().map(|row| (row.scope, row.household)).unzip();
+    let ids: Vec<Id> = rows.iter().map(|row| row.id).collect();
+    let corrections: Vec<FactRow> = fact::table
+        .filter(fact::scope.eq_any(scopes).and(fact::household.eq_any(households)).and(fact::corrects.eq_any(ids)))
+        .order((fact::received_at, fact::id))
+        .select(FactRow::as_select())
+        .load(connection)?;
+    let names = Names::read(connection, rows.iter().chain(&corrections).map(|row| row.staff))?;
+    let mut by_fact: BTreeMap<Option<(Id, Id)>, Vec<FactView>> = BTreeMap::new();
+    for row in &corrections {
+        by_fact.entry(row.corrects.map(|id| (row.household, id))).or_default().push(view(row, &names)?);
+    }
+    page(rows, limit, at, |row| {
+        let corrections = by_fact.remove(&Some((row.household, row.id))).unwrap_or_default();
+        Ok(VisitView { fact: view(&row, &names)?, corrections })
+    })
 }
 
 fn view(row: &FactRow, names: &Names) -> Result<FactView, ReadError> {

@@ -106,7 +106,7 @@ async fn what_was_held_and_merged_in_one_request_is_told_as_merged() {
 }
 
 #[tokio::test]
-async fn what_waits_in_vain_is_quarantined_after_seven_days() {
+async fn what_waits_in_vain_is_quarantined_after_seven_days_and_may_wait_again() {
     let district = District::open().await;
     let mut phone = district.phone(LEADERS[0]).await;
     let new = register();
@@ -120,9 +120,16 @@ async fn what_waits_in_vain_is_quarantined_after_seven_days() {
     let mut quiet = phone.request();
     quiet.pushes.clear();
     district.registry.exchange(&phone.device, at(later), quiet, later).await.unwrap();
+    let refused = district.registry.database.read(|connection| {
+        use crate::tables::quarantine;
+        use diesel::prelude::*;
+        Ok::<Vec<String>, crate::StoreError>(quarantine::table.select(quarantine::code).load(connection)?)
+    });
+    assert_eq!(refused.await.unwrap(), [EXPIRED]);
     let answer = district.registry.exchange(&phone.device, at(later), request, later).await.unwrap();
-    assert_eq!(answer.verdicts[0].outcome, Quarantined);
-    assert_eq!(answer.verdicts[0].code.as_deref(), Some(EXPIRED));
+    // It was refused for waiting alone, and nothing of what it says was judged: handed in again, it waits again.
+    assert_eq!(answer.verdicts[0].outcome, Held);
+    assert_eq!(answer.verdicts[0].code.as_deref(), Some("missing-household"));
 }
 
 #[tokio::test]
@@ -221,12 +228,39 @@ async fn work_done_before_a_term_ended_is_taken_and_nothing_is_read_after() {
     let mut phone = district.phone(LEADERS[0]).await;
     phone.record(&register(), scope(0));
     let (staff, role, area) = (LEADERS[0], Role::GridLeader, GRIDS[0]);
-    district.administer(Administration::EndAssignment { staff, role, area, until: NOW }).await;
+    district.administer(Administration::EndAssignment { staff, role, area, until: NOW.plus_ms(1) }).await;
     let later = NOW.plus_ms(86_400_000);
     let nonce = Nonce { bytes: fresh(), created_s: later.ms() / 1_000 };
     let answer = district.registry.exchange(&phone.device, nonce, phone.request(), later).await.unwrap();
     assert_eq!(answer.verdicts[0].outcome, Merged);
     assert!(answer.scopes.is_empty());
+}
+
+#[tokio::test]
+async fn who_comes_back_after_the_term_hands_in_everything_in_several_requests_and_what_waited_is_merged_later() {
+    let district = District::open().await;
+    let mut phone = district.phone(LEADERS[0]).await;
+    let mut colleague = district.phone(LEADERS[0]).await;
+    let (first, second, theirs) = (register(), register(), register());
+    colleague.record(&theirs, scope(0));
+    let (staff, role, area) = (LEADERS[0], Role::GridLeader, GRIDS[0]);
+    district.administer(Administration::EndAssignment { staff, role, area, until: NOW.plus_ms(1) }).await;
+    let mut at = NOW.plus_ms(3 * 86_400_000);
+    let mut outcomes = Vec::new();
+    for edit in [first, second, visit(theirs.household, "一")] {
+        phone.record(&edit, scope(0));
+        let nonce = Nonce { bytes: fresh(), created_s: at.ms() / 1_000 };
+        let answer = district.registry.exchange(&phone.device, nonce, phone.request(), at).await.unwrap();
+        outcomes.extend(answer.verdicts.iter().map(|verdict| verdict.outcome));
+        phone.unsent.clear();
+        at = at.plus_ms(60_000);
+    }
+    assert_eq!(outcomes, [Merged, Merged, Held]);
+    // The household arrives a day later, and what waited for it is judged by the moment when it was handed in.
+    let nonce = Nonce { bytes: fresh(), created_s: at.ms() / 1_000 };
+    let next_day = at.plus_ms(86_400_000);
+    district.registry.exchange(&colleague.device, nonce, colleague.request(), next_day).await.unwrap();
+    assert_eq!(district.verify().await.facts, 1);
 }
 
 #[tokio::test]

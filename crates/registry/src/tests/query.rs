@@ -1,4 +1,4 @@
-use super::{AGENT, COMMUNITY, DISTRICT, District, LEADERS, NOW, edit, fresh, register, scope, visit};
+use super::{AGENT, COMMUNITY, DISTRICT, District, GRIDS, LEADERS, NOW, edit, fresh, register, scope, visit};
 use crate::{HouseholdFilter, ReadError, ResidentFilter};
 use gridwork_domain::edit::Action;
 use gridwork_domain::id::FactId;
@@ -109,5 +109,26 @@ async fn visits_come_latest_first_with_their_corrections() {
     let second = district.registry.visits(&reach, new.household, first.next, 2).await.unwrap().expect("visits");
     assert_eq!(ids(&second), [facts[0].0]);
     assert_eq!(second.next, None);
+
+    // The same visits as one reads them of a whole area, household by household.
+    let other = register();
+    district.registry.edit(by, other.clone(), None, Some(scope(0)), NOW).await.unwrap();
+    district.registry.edit(by, visit(other.household, "别家"), None, None, NOW).await.unwrap();
+    let mut of_area: std::collections::BTreeMap<_, Vec<FactId>> = std::collections::BTreeMap::new();
+    let mut after = None;
+    loop {
+        let page = district.registry.visits_within(&reach, Some(GRIDS[0]), after, 1).await.unwrap();
+        for one in &page.items {
+            of_area.entry(one.fact.fact.household).or_default().push(one.fact.fact.id);
+        }
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(of_area[&new.household], [facts[1].0, facts[2].0, facts[0].0]);
+    assert_eq!((of_area.len(), of_area[&other.household].len()), (2, 1));
+    let elsewhere = district.registry.visits_within(&reach, Some(GRIDS[1]), None, 10).await.unwrap();
+    assert_eq!(elsewhere.items, []);
     district.verify().await;
 }

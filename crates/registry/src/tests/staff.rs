@@ -1,4 +1,5 @@
-use super::{AGENT, DISTRICT, District, GRIDS, LEADERS, NOW};
+use super::{AGENT, DISTRICT, District, GRIDS, LEADERS, NOW, nonce};
+use crate::administration::find_staff;
 use crate::enrolment::CODE_MS;
 use crate::entitlement::GRACE_MS;
 use crate::sign_in::{LOCKED_MS, MOST_FAILURES};
@@ -12,21 +13,21 @@ async fn a_code_enrols_one_phone_within_a_day() {
     let code = registry.issue_enrolment_code(None, LEADERS[0], NOW).await.unwrap();
     assert_eq!(code.as_str().len(), 14);
     let typed = code.as_str().to_lowercase().replace('-', " ");
-    let first = registry.enrol(&typed, [1; 32], NOW).await.unwrap();
+    let first = registry.enrol(&typed, [1; 32], nonce(), NOW).await.unwrap();
     assert_eq!(first.scopes[0].id, GRIDS[0]);
     assert_eq!(first.staff.name, "王大力");
 
     // The answer was lost: the same phone asks again, and another one does not get in.
-    let again = registry.enrol(code.as_str(), [1; 32], NOW).await.unwrap();
+    let again = registry.enrol(code.as_str(), [1; 32], nonce(), NOW).await.unwrap();
     assert_eq!(again.device, first.device);
     assert_eq!(registry.device_by_token(&first.token, NOW).await.unwrap(), None);
     assert_eq!(registry.device_by_token(&again.token, NOW).await.unwrap(), Some(again.device));
-    assert!(matches!(registry.enrol(code.as_str(), [2; 32], NOW).await, Err(EnrolError::Code)));
+    assert!(matches!(registry.enrol(code.as_str(), [2; 32], nonce(), NOW).await, Err(EnrolError::Code)));
 
     let old = registry.issue_enrolment_code(None, LEADERS[0], NOW).await.unwrap();
-    let late = registry.enrol(old.as_str(), [3; 32], NOW.plus_ms(CODE_MS)).await;
+    let late = registry.enrol(old.as_str(), [3; 32], nonce(), NOW.plus_ms(CODE_MS)).await;
     assert!(matches!(late, Err(EnrolError::Code)));
-    assert!(matches!(registry.enrol("AAAA-BBBB-CCCC", [3; 32], NOW).await, Err(EnrolError::Code)));
+    assert!(matches!(registry.enrol("AAAA-BBBB-CCCC", [3; 32], nonce(), NOW).await, Err(EnrolError::Code)));
 }
 
 #[tokio::test]
@@ -34,7 +35,7 @@ async fn a_token_ends_with_its_assignment_once_the_phone_could_know() {
     let district = District::open().await;
     let phone = district.phone(LEADERS[0]).await;
     let code = district.registry.issue_enrolment_code(None, LEADERS[0], NOW).await.unwrap();
-    let token = district.registry.enrol(code.as_str(), [9; 32], NOW).await.unwrap().token;
+    let token = district.registry.enrol(code.as_str(), [9; 32], nonce(), NOW).await.unwrap().token;
     let (staff, role, area) = (LEADERS[0], Role::GridLeader, GRIDS[0]);
     district.administer(Administration::EndAssignment { staff, role, area, until: NOW.plus_ms(1) }).await;
     let by_token = |at| district.registry.device_by_token(&token, at);
@@ -86,5 +87,44 @@ async fn what_cannot_be_administered_is_refused_with_the_reason() {
     assert!(matches!(short, Err(AdministerError::Password)), "{short:?}");
     let end = Administration::EndAssignment { staff: AGENT, role: Role::Liaison, area: DISTRICT, until: NOW };
     assert!(matches!(administer(end).await, Err(AdministerError::NoSuchAssignment)));
-    assert_eq!(district.registry.staff(LEADERS[0]).await.unwrap(), Some(staff("wang")), "nothing was changed");
+    let kept =
+        district.registry.database.read(|connection| Ok::<_, crate::StoreError>(find_staff(connection, LEADERS[0])?));
+    assert_eq!(kept.await.unwrap(), Some(staff("wang")), "nothing was changed");
+}
+
+#[tokio::test]
+async fn who_hangs_up_while_a_password_is_hashed_keeps_nobody_else_from_signing_in() {
+    let district = District::open().await;
+    for _ in 0..100 {
+        let registry = district.registry.clone();
+        let signing_in = tokio::spawn(async move { registry.sign_in("wang", "not the password", NOW).await });
+        tokio::task::yield_now().await;
+        signing_in.abort();
+        let _ = signing_in.await;
+    }
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while district.registry.figures().waiting_hashes > 0 {
+        assert!(std::time::Instant::now() < deadline, "places are not given back");
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_registry_is_set_up_once_and_whole_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = crate::Settings::new(format!("sqlite:{}", folder.path().join("registry.sqlite").display()));
+    let registry = crate::Registry::open(&settings).unwrap();
+    let appoint = |number: u8, sign_in: &str, password: &str| Administration::AppointStaff {
+        staff: Staff {
+            id: gridwork_domain::id::StaffId::from_bytes([number; 16]),
+            name: "王大力".to_owned(),
+            sign_in: sign_in.to_owned(),
+        },
+        password: Some(password.to_owned()),
+    };
+    let bad = vec![appoint(1, "wang", "long enough"), appoint(2, "wang", "long enough")];
+    assert!(matches!(registry.set_up(bad, NOW).await, Err(AdministerError::SignInTaken)));
+    let good = || vec![appoint(1, "wang", "long enough"), appoint(2, "li", "long enough")];
+    registry.set_up(good(), NOW).await.expect("nothing was left of the first attempt");
+    assert!(matches!(registry.set_up(good(), NOW).await, Err(AdministerError::NotNew)));
 }

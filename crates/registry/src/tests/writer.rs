@@ -51,24 +51,22 @@ async fn a_full_queue_is_told_at_once_and_what_was_queued_is_done_before_closing
     let settings = crate::Settings { writer_queue: 2, ..district.settings.clone() };
     district.registry.clone().close().await.unwrap();
     let registry = Registry::open(&settings).unwrap();
+    let (begin, begun) = channel::<()>();
     let (release, released) = channel::<()>();
-    let database = registry.database.clone();
-    database.write_later(move |_| {
+    registry.database.write_later(move |_| {
+        begin.send(()).unwrap();
         let _ = released.recv();
         Ok(())
     });
+    begun.recv().unwrap();
     let queued = |registry: &Registry| {
         let edit = register();
         let registry = registry.clone();
         tokio::spawn(async move { registry.edit(LEADERS[0], edit, None, Some(scope(0)), NOW).await })
     };
     // One job runs, two wait; every further one is refused.
-    let mut waiting = vec![queued(&registry), queued(&registry)];
+    let waiting = [queued(&registry), queued(&registry)];
     while registry.figures().writer_queue < 3 {
-        if waiting.iter().any(tokio::task::JoinHandle::is_finished) {
-            waiting.retain(|job| !job.is_finished()); // the first job was not taken up yet
-            waiting.push(queued(&registry));
-        }
         tokio::task::yield_now().await;
     }
     let refused = registry.edit(LEADERS[0], register(), None, Some(scope(0)), NOW).await;

@@ -22,21 +22,64 @@ use gridwork_sync::guard::NewFact;
 use gridwork_sync::reading::{Reading, read_household};
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// Checks all documents of a kind.
+/// Threads that check at most, beside the one that reads: beyond, reading is what takes the time.
+const MOST_CHECKERS: usize = 4;
+
+/// Checks all documents of a kind: this thread reads chunk after chunk in the one transaction, others check them.
 pub(super) fn check(
     connection: &mut Connection,
     kind: DocumentKind,
     report: &mut VerifyReport,
 ) -> Result<(), StoreError> {
+    let checkers = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_CHECKERS);
+    let (read_to, chunks) = sync_channel(checkers);
+    // Held by the checkers alone: when none is left, the reader is told.
+    let chunks = Arc::new(Mutex::new(chunks));
+    std::thread::scope(|scope| {
+        let start = |chunks: Arc<Mutex<Receiver<Read>>>| scope.spawn(move || check_all(kind, &chunks));
+        let threads: Vec<_> = (0..checkers).map(|_| start(chunks.clone())).collect();
+        drop(chunks);
+        let read = read_all(connection, kind, &read_to);
+        drop(read_to);
+        let mut checked: Vec<(usize, VerifyReport)> = Vec::new();
+        for thread in threads {
+            checked.append(&mut thread.join().unwrap_or(Err(StoreError::Panicked))?);
+        }
+        read?;
+        checked.sort_unstable_by_key(|(number, _)| *number);
+        checked.into_iter().for_each(|(_, of_chunk)| report.absorb(of_chunk));
+        Ok(())
+    })
+}
+
+/// A chunk by its number, with who is behind the actors of its changes.
+type Read = (usize, Chunk, BTreeMap<Id, Owner>);
+
+fn check_all(kind: DocumentKind, chunks: &Mutex<Receiver<Read>>) -> Result<Vec<(usize, VerifyReport)>, StoreError> {
+    let take = || chunks.lock().unwrap_or_else(PoisonError::into_inner).recv().ok();
+    let mut checked = Vec::new();
+    while let Some((number, chunk, owners)) = take() {
+        let mut report = VerifyReport::default();
+        check_chunk(kind, chunk, &owners, &mut report)?;
+        checked.push((number, report));
+    }
+    Ok(checked)
+}
+
+fn read_all(connection: &mut Connection, kind: DocumentKind, read_to: &SyncSender<Read>) -> Result<(), StoreError> {
     let mut next = Some(Range::of(kind));
-    let mut first = true;
+    let mut number = 0;
     while let Some(range) = next {
-        let (chunk, rest) = read(connection, kind, range, first)?;
+        let (chunk, rest) = read(connection, kind, range, number == 0)?;
         let owners = owners(connection, &chunk.changes)?;
-        check_chunk(kind, chunk, &owners, report)?;
+        if read_to.send((number, chunk, owners)).is_err() {
+            break; // no checker is left, and each says why
+        }
         next = rest;
-        first = false;
+        number += 1;
     }
     Ok(())
 }

@@ -47,6 +47,10 @@ pub(super) fn facts<V: View>(
         }
         new.push(NewFact { fact, bytes });
     }
+    if !new.is_empty() && view.fact_count(key)? + new.len() > rules.facts {
+        let detail = format!("a household's year holds at most {} facts", rules.facts);
+        return Ok(Err(Refusal::new(Code::DocumentFull, detail)));
+    }
     Ok(Ok(new))
 }
 

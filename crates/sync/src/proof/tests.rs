@@ -45,7 +45,7 @@ fn a_proof_signs_the_base_that_the_standard_prescribes() {
     let signature = "qrchjBjUgdUR3KrwONzyi0AASgFSWlxzidQKj7TZXgbnpomAp9TY8GBHzii7z49F6MLmCbL7GY54zAofjdnICA==";
     assert_eq!(proof.signature, format!("sig1=:{signature}:"));
     assert_eq!(proof.content_digest, "sha-256=:X48E9qOokqqrvdts8nOJRJN3OWDUoyWxBf7kbu9DBPE=:");
-    let built = super::base(&REQUEST, &proof.content_digest, &proof.signature_input[5..]);
+    let built = super::base(REQUEST.method, REQUEST.path, &proof.content_digest, &proof.signature_input[5..]);
     assert_eq!(built, base);
     let (_, parameters) = base.rsplit_once("\"@signature-params\": ").expect("the last line");
     assert_eq!(proof.signature_input, format!("sig1={parameters}"));

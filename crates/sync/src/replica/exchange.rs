@@ -61,6 +61,8 @@ impl Run {
 #[derive(Debug, Default)]
 pub(super) struct Rest {
     failures: u32,
+    /// Requests in a row that failed for what was in them, or for a defect of the server.
+    refused: u32,
     unknown: bool,
     from: Option<Instant>,
     until: Option<Instant>,
@@ -115,7 +117,11 @@ impl Replica {
         (self.rest.failures, self.rest.unknown) = (0, false);
         let mut effects: Vec<Effect> = self.save().into_iter().collect();
         effects.push(Effect::Exchanged(report));
-        if run.requests < MOST_REQUESTS && (more || self.has_more_to_push(now, &run)) {
+        let more_to_push = self.has_more_to_push(now, &run);
+        if !more_to_push {
+            self.rest.refused = 0;
+        }
+        if run.requests < MOST_REQUESTS && (more || more_to_push) {
             effects.extend(self.send(now, run));
         } else {
             effects.push(self.rest.wait(now, QUIET_MS));
@@ -144,7 +150,10 @@ impl Replica {
             Failure::Busy { retry_after_s } => {
                 retry_after_s.min(LONGEST_RETRY_AFTER_S) * 1_000 + draw_below(entropy, ceiling_ms)
             }
-            Failure::Refused(_) => LONGEST_WAIT_MS / 2 + draw_below(entropy, LONGEST_WAIT_MS / 2),
+            Failure::Refused(_) => {
+                self.rest.refused = self.rest.refused.saturating_add(1);
+                LONGEST_WAIT_MS / 2 + draw_below(entropy, LONGEST_WAIT_MS / 2)
+            }
             // A link that repeats requests makes the copy look so; if it happens again, a person has to enrol the device.
             Failure::Unauthorized(_) if !std::mem::replace(&mut self.rest.unknown, true) => {
                 draw_below(entropy, ceiling_ms)
@@ -178,11 +187,17 @@ impl Replica {
         let mut pushes: BTreeMap<DocumentKey, (ScopeId, Vec<ByteVec>)> = BTreeMap::new();
         run.requests += 1;
         run.batch.clear();
-        for pending in self.to_push(now, run) {
+        // If a request as a whole is refused again and again, one change may be why: fewer go together each time, and
+        // then the first ones are passed over in turn, so that one cannot keep the others back.
+        let most = (MOST_PUSHED >> self.rest.refused.min(16)).max(1);
+        let tries_with_one = self.rest.refused.saturating_sub(MOST_PUSHED.ilog2() + 1) as usize;
+        let to_push = self.to_push(now, run);
+        let passed_over = if to_push.is_empty() { 0 } else { tries_with_one % to_push.len() };
+        for pending in to_push.into_iter().skip(passed_over) {
             bytes += pending.change.bytes.len();
             let undeclared = self.actors.get(&pending.change.actor) == Some(&false);
             new_actors.extend(undeclared.then_some(pending.change.actor));
-            let full = run.batch.len() == MOST_PUSHED || bytes > MOST_PUSHED_BYTES;
+            let full = run.batch.len() == most || bytes > MOST_PUSHED_BYTES;
             if !run.batch.is_empty() && (full || new_actors.len() > MOST_NEW_ACTORS) {
                 if undeclared && new_actors.len() > MOST_NEW_ACTORS {
                     new_actors.remove(&pending.change.actor);

@@ -298,6 +298,10 @@ impl guard::View for Own<'_> {
         Ok(fact_bytes(self.document, id))
     }
 
+    fn fact_count(&self, _: &DocumentKey) -> Result<usize, Infallible> {
+        Ok(self.document.length(automerge::ROOT))
+    }
+
     fn document(&self, _: &DocumentKey) -> Result<Option<Automerge>, Infallible> {
         Ok(Some(self.document.clone()))
     }

@@ -24,6 +24,10 @@ const MOST_REPLAYS: u8 = 3;
 const REPLAYED: [&str; 5] =
     ["exists", "sequence-used", "actor-not-owned", "previous-left-out", "depends-on-quarantined"];
 
+/// Why a change that was refused is handed in again later: it waited too long, or too many others wait. What it says
+/// was not judged.
+const WAITS: [&str; 2] = ["expired", "too-many-held"];
+
 impl Replica {
     pub(super) fn take_verdicts(
         &mut self,
@@ -47,6 +51,11 @@ impl Replica {
                     self.ask_again(run, |held| held.id.subject() == key.id.subject());
                 }
                 Outcome::Held => {
+                    report.held += 1;
+                    let state = PendingState::Held { code, asked_at: now };
+                    self.put(Row::Pending(Box::new(Pending { state, ..pending })));
+                }
+                Outcome::Quarantined if WAITS.contains(&code.as_str()) => {
                     report.held += 1;
                     let state = PendingState::Held { code, asked_at: now };
                     self.put(Row::Pending(Box::new(Pending { state, ..pending })));

@@ -185,3 +185,21 @@ fn clocks_far_ahead_or_behind_lose_nothing() {
         world.assert_sound("a clock");
     }
 }
+
+#[test]
+fn a_year_of_more_facts_than_anybody_records_is_refused() {
+    let mut world = World::new();
+    let draft = world.visit();
+    let (one, two) = (fact_id(0x51), fact_id(0x52));
+    let recorded = |ids: &[FactId]| {
+        let of = |id: &FactId| at_root(*id, fact::encode(&Fact { id: *id, ..visit(9, NOW) }, &visits()));
+        forge(&draft, |change| change.operations = ids.iter().map(of).collect())
+    };
+    let (both, last) = (recorded(&[one, two]), recorded(&[one]));
+    let room_for_one = |world: &World| world.registry.documents[&visits()].facts.len() + 1;
+    world.registry.facts = room_for_one(&world);
+    world.assert_verdict("one too many", visits(), &both, Expected::Refused(5, "document-full"));
+    world.registry.facts = room_for_one(&world);
+    let verdict = world.offer(visits(), &last);
+    assert!(matches!(verdict, Verdict::Merge(_)), "the last that there is room for: {verdict:?}");
+}

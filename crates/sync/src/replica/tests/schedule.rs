@@ -75,6 +75,29 @@ fn a_busy_registry_is_left_alone_for_as_long_as_it_asks() {
 }
 
 #[test]
+fn one_change_over_which_the_registry_stumbles_keeps_no_other_back() {
+    let mut server = Server::new();
+    let mut one = Phone::enrol(&mut server, 1, &SCHEMA_1);
+    for number in 1..=40 {
+        one.act(home(number), register("长江路三十六号"));
+    }
+    let bad = one.outbox()[0].change.bytes.clone();
+    let is_bad =
+        |request: &Request| request.pushes.iter().any(|push| push.changes.iter().any(|one| one[..] == bad[..]));
+    let mut runs = 0;
+    while one.outbox().len() > 1 {
+        runs += 1;
+        assert!(runs < 20, "{} are kept back", one.outbox().len() - 1);
+        let mut effects = one.handle(Event::Sync { pull: true });
+        while let Some(Effect::Send(request)) = effects.pop() {
+            let refused = Event::Failed(Failure::Refused("500".into()));
+            effects = one.handle(if is_bad(&request) { refused } else { answered(server.exchange(&request)) });
+        }
+    }
+    assert_eq!(one.outbox()[0].change.bytes, bad, "it stays where it was recorded");
+}
+
+#[test]
 fn the_timer_starts_a_run_when_its_time_has_come_or_the_clock_was_set_back() {
     let mut server = Server::new();
     let mut one = Phone::enrol(&mut server, 1, &SCHEMA_1);
