@@ -209,7 +209,8 @@ fn status(phone: &Phone) {
         None => println!("the server was never reached"),
     }
     if let Some(skew_ms) = status.skew_ms {
-        println!("the server's clock is {skew_ms} ms ahead of this one");
+        let word = if skew_ms < 0 { "behind" } else { "ahead of" };
+        println!("the server's clock is {} ms {word} this one", skew_ms.unsigned_abs());
     }
     for entry in phone.outbox() {
         println!("  {} of {}: {:?}", entry.edit.id, entry.edit.household, entry.state);

@@ -177,7 +177,11 @@ impl Database {
     {
         let job: Job = Box::new(move |connection| {
             let outcome = in_transaction(connection, work);
-            Box::new(move |committed| answer(outcome.and_then(|done| committed.map(|()| done).map_err(E::from))))
+            let done = outcome.is_ok();
+            let answer = move |committed: Result<(), StoreError>| {
+                answer(outcome.and_then(|done| committed.map(|()| done).map_err(E::from)));
+            };
+            (done, Box::new(answer))
         });
         self.writer.submit(job).inspect_err(|error| {
             if matches!(error, StoreError::Overloaded { .. }) {

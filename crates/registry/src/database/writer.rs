@@ -3,7 +3,8 @@
 //! A commit that survives a power cut costs a write to the disk, whatever is in it. So the writer takes all that waits,
 //! up to a bound, runs each job in a savepoint of one transaction, commits once, and only then answers everybody.
 //!
-//! **Invariant:** no job is answered before its group is committed, and a job that fails takes nothing with it.
+//! **Invariant:** no job is answered before its group is committed, and a job that fails takes nothing with it, unless the
+//! database gave up the whole group: then each of it is told so, and nothing of it is kept.
 
 use super::{Connection, RETRY_AFTER_S, StoreError};
 use crate::figures::{Counters, add};
@@ -15,8 +16,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// Work for the writer, which gives back what to tell once the group is committed or lost.
-pub(super) type Job = Box<dyn FnOnce(&mut Connection) -> Answer + Send>;
+/// Work for the writer, which gives back whether it was done, and what to tell once the group is committed or lost.
+pub(super) type Job = Box<dyn FnOnce(&mut Connection) -> (bool, Answer) + Send>;
 type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
 /// Jobs in a group at most: beyond some dozens a further one saves nothing more.
@@ -97,7 +98,12 @@ fn run_group(connection: &mut Connection, first: Job, queued: &Receiver<Job>, co
     let mut next = Some(first);
     let committed = connection.immediate_transaction(|connection| {
         while let Some(job) = next.take() {
-            answers.push(job(connection));
+            let (done, answer) = job(connection);
+            answers.push(answer);
+            if !done && !is_in_transaction(connection) {
+                // On a full disk, for one, SQLite rolls back everything by itself. Whatever came now would be kept.
+                return Err(diesel::result::Error::RollbackTransaction);
+            }
             if answers.len() < MOST_JOBS && started.elapsed() < LONGEST_GROUP {
                 next = queued.try_recv().ok();
             }
@@ -118,6 +124,15 @@ fn run_group(connection: &mut Connection, first: Job, queued: &Receiver<Job>, co
     for answer in answers {
         answer(committed.clone());
     }
+}
+
+/// Whether the group's transaction is still there: another cannot begin then.
+fn is_in_transaction(connection: &mut Connection) -> bool {
+    let begun = connection.batch_execute("BEGIN").is_ok();
+    if begun && let Err(error) = connection.batch_execute("ROLLBACK") {
+        tracing::error!(%error, "the writer's connection is in no order: it is opened anew");
+    }
+    !begun
 }
 
 fn is_broken(connection: &mut Connection) -> bool {

@@ -1,5 +1,9 @@
 use super::{District, LEADERS, NOW, register, scope};
+use crate::audit::{Step, note};
+use crate::tables::audit;
 use crate::{Registry, StoreError};
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
 use std::sync::mpsc::channel;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -79,4 +83,49 @@ async fn a_full_queue_is_told_at_once_and_what_was_queued_is_done_before_closing
     let closed = registry.edit(LEADERS[0], register(), None, Some(scope(0)), NOW).await;
     assert!(matches!(closed, Err(crate::EditError::Store(StoreError::Closed))), "{closed:?}");
     assert_eq!(crate::verify(&settings).unwrap().households, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_the_database_gives_up_a_group_nothing_of_it_is_kept_and_nobody_is_told_otherwise() {
+    let district = District::open().await;
+    let (begin, begun) = channel::<()>();
+    let (release, released) = channel::<()>();
+    let database = district.registry.database.clone();
+    database.write_later(move |_| {
+        begin.send(()).unwrap();
+        let _ = released.recv();
+        Ok(())
+    });
+    begun.recv().unwrap();
+    let write = |action: &'static str, gives_up: bool| {
+        let (queued, database) = (district.registry.figures().writer_queue, district.registry.database.clone());
+        let job = tokio::spawn(async move {
+            database
+                .write(move |connection| {
+                    note(connection, &Step::new(NOW, None, action))?;
+                    if gives_up {
+                        // What SQLite does by itself when there is no room on the disk.
+                        connection.batch_execute("ROLLBACK")?;
+                        return Err(StoreError::Closed);
+                    }
+                    Ok(())
+                })
+                .await
+        });
+        while district.registry.figures().writer_queue == queued {
+            std::thread::yield_now();
+        }
+        job
+    };
+    let jobs = [write("before", false), write("in it", true), write("after", false)];
+    release.send(()).unwrap();
+    let mut told = Vec::new();
+    for job in jobs {
+        told.push(job.await.unwrap().is_ok());
+    }
+    let kept = district.registry.database.read(|connection| {
+        let noted = audit::table.filter(audit::action.eq_any(["before", "in it", "after"]));
+        Ok::<Vec<String>, StoreError>(noted.select(audit::action).order(audit::id).load(connection)?)
+    });
+    assert_eq!((told, kept.await.unwrap()), (vec![false, false, true], vec!["after".to_owned()]));
 }
