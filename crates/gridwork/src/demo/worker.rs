@@ -53,6 +53,9 @@ pub(crate) struct DayAssignment {
     pub(crate) further: Vec<(HouseholdId, Action)>,
 }
 
+/// A leader whose phone does not get through asks again after this long.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// Name of the journal in a phone's folder.
 pub(crate) const JOURNAL: &str = "journal.json";
 /// Name of the day's assignment in a phone's folder.
@@ -94,7 +97,16 @@ pub(crate) fn run(folder: &Path, step: &Step) -> Result<(), Box<dyn Error>> {
         Step::Sync { server, within_s } => {
             let mut phone = Phone::open(&store(folder))?;
             phone.set_server(server)?;
-            let report = phone.sync_until(std::time::Instant::now() + Duration::from_secs(*within_s))?;
+            let deadline = std::time::Instant::now() + Duration::from_secs(*within_s);
+            let report = loop {
+                // The phone waits longer after each failure; its owner does not, and asks again.
+                let asked = std::time::Instant::now();
+                let report = phone.sync_until(deadline.min(asked + PATIENCE))?;
+                let waited = asked.elapsed() >= PATIENCE; // if not, waiting would not help
+                if report.failure.is_none() || !waited || std::time::Instant::now() >= deadline {
+                    break report;
+                }
+            };
             finish(folder, &phone, &report)
         }
         Step::Dump => {
