@@ -58,12 +58,9 @@ impl Reach {
         self.0.iter().copied()
     }
 
-    /// Those of the grids that lie in an area; all of them without one.
-    pub(crate) fn within(&self, tree: &AreaTree, area: Option<AreaId>) -> Self {
-        match area {
-            None => self.clone(),
-            Some(area) => tree.grids(area).iter().copied().filter(|grid| self.contains(*grid)).collect(),
-        }
+    /// Those of the grids that lie in an area.
+    pub(crate) fn within(&self, tree: &AreaTree, area: AreaId) -> Self {
+        tree.grids(area).iter().copied().filter(|grid| self.contains(*grid)).collect()
     }
 
     /// The grids as columns, ascending.
@@ -94,6 +91,22 @@ pub(crate) struct AreaTree {
 pub(crate) struct AreaCache(Mutex<Option<(i64, Arc<AreaTree>)>>);
 
 impl AreaCache {
+    /// The grids within reach that lie in an area, ascending, as columns; all of them without one.
+    ///
+    /// # Errors
+    /// As the store says.
+    pub(crate) fn columns(
+        &self,
+        connection: &mut Connection,
+        reach: &Reach,
+        area: Option<AreaId>,
+    ) -> Result<Vec<Id>, StoreError> {
+        match area {
+            Some(area) => Ok(reach.within(&*self.tree(connection)?, area).columns()),
+            None => Ok(reach.columns()),
+        }
+    }
+
     /// All areas, read again if any has changed.
     ///
     /// # Errors

@@ -44,7 +44,7 @@ impl Registry {
                     None => tree.all(),
                 };
                 let view = |area: &Area| {
-                    let within = reach.within(&tree, Some(area.id));
+                    let within = reach.within(&tree, area.id);
                     let households = within.scopes().filter_map(|scope| counts.get(&scope)).sum();
                     (!within.is_empty()).then(|| AreaView { area: area.clone(), households })
                 };

@@ -100,11 +100,7 @@ fn rows(
     after: Option<&Cursor>,
     limit: i64,
 ) -> Result<Vec<HouseholdRow>, ReadError> {
-    let within = match filter.area {
-        Some(area) => reach.within(&*areas.tree(connection)?, Some(area)),
-        None => reach.clone(),
-    };
-    let mut scopes = within.columns();
+    let mut scopes = areas.columns(connection, reach, filter.area)?;
     let mut query = household::table.select(HouseholdRow::as_select()).into_boxed();
     if let Some(after) = after {
         let ([scope, id], _) = after.ids::<2>()?;

@@ -75,11 +75,7 @@ fn rows(
     after: Option<&Cursor>,
     limit: i64,
 ) -> Result<Vec<ResidentRow>, ReadError> {
-    let within = match filter.area {
-        Some(area) => reach.within(&*areas.tree(connection)?, Some(area)),
-        None => reach.clone(),
-    };
-    let mut scopes = within.columns();
+    let mut scopes = areas.columns(connection, reach, filter.area)?;
     let mut query = resident::table.select(ResidentRow::as_select()).into_boxed();
     if let Some(after) = after {
         let ([scope, household, id], _) = after.ids::<3>()?;

@@ -73,11 +73,8 @@ impl Registry {
         let (reach, areas) = (reach.clone(), self.areas.clone());
         self.database
             .read(move |connection| {
-                let within = match area {
-                    Some(area) => reach.within(&*areas.tree(connection)?, Some(area)),
-                    None => reach,
-                };
-                let rows = of_scopes(connection, within.columns(), after.as_ref(), rows_for(limit))?;
+                let scopes = areas.columns(connection, &reach, area)?;
+                let rows = of_scopes(connection, scopes, after.as_ref(), rows_for(limit))?;
                 let at =
                     |row: &FactRow| Cursor::new(&[row.scope.0, row.household.0, row.id.0], &row.started_at.to_string());
                 with_corrections(connection, rows, limit, at)
