@@ -5,15 +5,17 @@
 //! | `GRIDWORK_ADDRESS` | address and port on which the API is served; port 0 takes a free one | `127.0.0.1:8080` |
 //! | `GRIDWORK_METRICS_ADDRESS` | address and port of `/metrics`, without sign-in, for the monitoring only; `off` for none | `127.0.0.1:9464` |
 //! | `GRIDWORK_DATA_DIR` | folder of the database and of the secret | `gridwork-data` |
-//! | `DATABASE_URL` | the database, `sqlite:PATH` | `sqlite:` and `registry.sqlite` in the folder |
+//! | `DATABASE_URL` | the database, `sqlite:PATH` or `postgres://USER:PASSWORD@HOST/NAME` | `sqlite:` and `registry.sqlite` in the folder |
 //! | `GRIDWORK_TOKEN_SECRET` | secret under which access tokens are signed, at least 32 bytes | made once, kept in the folder as `token-secret`, readable by its owner alone |
 //! | `GRIDWORK_WORKERS` | threads that serve requests, 1 to 256 | one for each processor |
 //! | `GRIDWORK_MAX_CONNECTIONS` | connections of one worker, 16 to 65,536 | 4,096 |
 //! | `GRIDWORK_MAX_SYNC_MEMORY_BYTES` | bytes that sync bodies and answers under way hold together, 4 MiB to 64 GiB | 128 MiB |
 //! | `GRIDWORK_MAX_CONCURRENT_EXCHANGES` | exchanges judged at once, 1 to 256 | 8 |
 //! | `GRIDWORK_DATABASE_READERS` | connections to the database for reading, 1 to 64 | 4 |
+//! | `GRIDWORK_DATABASE_WRITERS` | connections for writing to PostgreSQL, 1 to 64; SQLite has one writer | 8 |
+//! | `GRIDWORK_STATEMENT_TIMEOUT_MS` | how long one statement may take on PostgreSQL, 1,000 to 3,600,000 | 30,000 |
 //! | `GRIDWORK_WRITER_QUEUE` | writes that wait for the database, 1 to 65,536 | 1,024 |
-//! | `GRIDWORK_BUSY_TIMEOUT_MS` | how long a write waits while another program holds the database, 0 to 60,000 | 5,000 |
+//! | `GRIDWORK_BUSY_TIMEOUT_MS` | how long a request waits for a lock or a free connection, 0 to 60,000 | 5,000 |
 //! | `GRIDWORK_SHUTDOWN_TIMEOUT_S` | seconds in which requests under way may end, 0 to 600 | 30 |
 //!
 //! It does not open anything but the file of the secret.
@@ -159,10 +161,10 @@ impl Settings {
             reader.parsed("GRIDWORK_METRICS_ADDRESS", "an address and port such as 127.0.0.1:9464, or off", address);
         }
         if let Some(url) = reader.text("DATABASE_URL") {
-            if url.strip_prefix("sqlite:").is_none_or(str::is_empty) {
-                reader.refuse("DATABASE_URL", "it is sqlite:PATH".to_owned());
-            }
             settings.registry.database_url = url;
+            if let Err(error) = settings.registry.check_url() {
+                reader.refuse("DATABASE_URL", error.to_string());
+            }
         }
         if let Some(secret) = reader.text("GRIDWORK_TOKEN_SECRET") {
             settings.token_secret = TokenSecret::new(secret.into_bytes());
@@ -176,6 +178,9 @@ impl Settings {
         reader.number("GRIDWORK_MAX_SYNC_MEMORY_BYTES", 4 << 20..=64 << 30, &mut settings.sync_memory_bytes);
         reader.number("GRIDWORK_MAX_CONCURRENT_EXCHANGES", 1..=256, &mut settings.concurrent_exchanges);
         reader.number("GRIDWORK_DATABASE_READERS", 1..=64, &mut settings.registry.readers);
+        reader.number("GRIDWORK_DATABASE_WRITERS", 1..=64, &mut settings.registry.writers);
+        let statement_timeout_ms = &mut settings.registry.statement_timeout_ms;
+        reader.number("GRIDWORK_STATEMENT_TIMEOUT_MS", 1_000..=3_600_000, statement_timeout_ms);
         reader.number("GRIDWORK_WRITER_QUEUE", 1..=65_536, &mut settings.registry.writer_queue);
         reader.number("GRIDWORK_BUSY_TIMEOUT_MS", 0..=60_000, &mut settings.registry.busy_timeout_ms);
         reader.number("GRIDWORK_SHUTDOWN_TIMEOUT_S", 0..=600, &mut settings.shutdown_timeout_s);

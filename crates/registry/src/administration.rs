@@ -5,7 +5,7 @@
 //! **Invariant:** a name or code that an area had is never lost: a new one is a further row of its naming.
 
 use crate::audit::{Step, note};
-use crate::database::{Connection, Id, StoreError};
+use crate::database::{Connection, Id, StoreError, fails_as_the_store_does, on_each};
 use crate::registry::Registry;
 use crate::sign_in::{LONGEST_PASSWORD, hash_password};
 use crate::tables::{area, area_naming, assignment, instance, staff};
@@ -95,6 +95,8 @@ impl From<DieselError> for AdministerError {
     }
 }
 
+fails_as_the_store_does!(AdministerError);
+
 impl Registry {
     /// Administers areas, staff and terms of office. `by` is who does it; nobody when an installation is set up.
     ///
@@ -107,7 +109,7 @@ impl Registry {
         now: Instant,
     ) -> Result<(), AdministerError> {
         let hash = self.hash_of(&what).await?;
-        self.database.write(move |connection| apply(connection, by, &what, hash, now)).await
+        self.database.write(move |connection| apply(connection, by, &what, hash.clone(), now)).await
     }
 
     /// The first areas and staff of a new registry: all of it, or nothing.
@@ -275,12 +277,9 @@ fn assign(connection: &mut Connection, new: &Assignment) -> Result<(), Administe
         assignment::valid_until.eq(new.until.map(Instant::ms)),
     );
     let key = (assignment::staff, assignment::role, assignment::area, assignment::valid_from);
-    diesel::insert_into(assignment::table)
-        .values(row)
-        .on_conflict(key)
-        .do_update()
-        .set(assignment::valid_until.eq(new.until.map(Instant::ms)))
-        .execute(connection)?;
+    let until = assignment::valid_until.eq(new.until.map(Instant::ms));
+    let insert = diesel::insert_into(assignment::table).values(row).on_conflict(key).do_update().set(until);
+    on_each!(connection, |one| insert.execute(one))?;
     Ok(())
 }
 

@@ -15,6 +15,7 @@ use gridwork_domain::instant::Instant;
 use gridwork_sync::answer::{FeedRow, InstanceId, Position, View, Whole};
 use gridwork_sync::document::{ActorId, DocumentKey};
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 
 /// What reading has shown to be worth doing, once the answer is given.
 #[derive(Default)]
@@ -161,7 +162,7 @@ impl Registry {
             for (key, saved) in &folded {
                 snapshot::store(connection, key, saved.position, &saved.bytes)?;
             }
-            let ledger = Ledger::new(connection, now)?;
+            let ledger = Ledger::new(connection, now, BTreeSet::new())?;
             unreadable.iter().try_for_each(|(key, reason)| ledger.freeze(key, reason))
         });
     }

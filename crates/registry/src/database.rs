@@ -1,4 +1,4 @@
-//! One database: many readers, each with one consistent view, and one writer.
+//! One database: many readers, each with one consistent view, and one writer or several.
 //!
 //! Nothing outside this module knows which database it is: the rest is written against [`Connection`], with
 //! portable column types. It does not know what the tables hold.
@@ -9,29 +9,26 @@
 //! **Invariant:** whoever was answered by [`Database::write`] finds what was written, also after a power cut.
 
 mod blob;
+mod connection;
+mod either;
 mod writer;
 
 pub(crate) use blob::{Blob, DocumentBlob, HashBlob, Id};
+pub(crate) use either::on_each;
 
 use crate::figures::{Counters, add};
 use crate::settings::{OpenError, Settings};
-use diesel::connection::SimpleConnection;
-use diesel::r2d2::{ConnectionManager, CustomizeConnection, Pool};
-use diesel::{Connection as _, SqliteConnection};
-use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
-use std::fs::File;
-use std::os::unix::fs::OpenOptionsExt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use connection::{Begin, Opener, transact};
+use diesel::r2d2::Pool;
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::{Semaphore, oneshot};
-use writer::{Job, Writer};
+use writer::{Asked, Writer};
 
-/// A connection, of whichever database it is.
-pub(crate) type Connection = SqliteConnection;
-
-const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/sqlite");
+/// A connection, to whichever database it is.
+pub(crate) type Connection = either::EitherConnection;
 
 /// Requests that wait for a reader; beyond, a request is refused instead of waiting for its client's patience to end.
 const MOST_WAITING_READS: u64 = 1_024;
@@ -50,9 +47,21 @@ pub enum StoreError {
     /// The registry is being closed. Nothing was done.
     #[error("the registry is closed")]
     Closed,
+    /// The database cannot be reached. Nothing was done.
+    #[error("the database cannot be reached: try again in {retry_after_s} s")]
+    Unavailable {
+        /// Seconds after which to try again.
+        retry_after_s: u32,
+    },
+    /// The database went away while it committed: it was done, or it was not.
+    #[error("the database went away while it wrote: ask again whether it did")]
+    Uncertain,
+    /// Another's write came in between. Nothing was done.
+    #[error("other work came in between: try again")]
+    Contended,
     /// The database refused.
     #[error("the database refused a statement")]
-    Database(#[source] Arc<diesel::result::Error>),
+    Database(#[source] Arc<DieselError>),
     /// A row that this release cannot have written.
     #[error("the registry holds what cannot be read, run verify: {0}")]
     Unreadable(String),
@@ -64,15 +73,73 @@ pub enum StoreError {
     Entropy,
 }
 
-impl From<diesel::result::Error> for StoreError {
-    fn from(error: diesel::result::Error) -> Self {
-        Self::Database(Arc::new(error))
+impl StoreError {
+    /// Whether another attempt may succeed: what was in the way passes, and nothing was done.
+    ///
+    /// Two that insert the same row are among it: the second finds the row at its next attempt.
+    fn may_pass(&self) -> bool {
+        match self {
+            Self::Contended | Self::Unavailable { .. } => true,
+            Self::Database(error) => {
+                matches!(**error, DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _))
+            }
+            _ => false,
+        }
     }
 }
 
+impl From<DieselError> for StoreError {
+    fn from(error: DieselError) -> Self {
+        match &error {
+            DieselError::DatabaseError(DatabaseErrorKind::SerializationFailure, _) => Self::Contended,
+            DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection, _) => {
+                Self::Unavailable { retry_after_s: RETRY_AFTER_S }
+            }
+            // Diesel does not tell the SQLSTATE of these; PostgreSQL words them so (40P01, 55P03, 57014, 57P01 to 57P03).
+            DieselError::DatabaseError(DatabaseErrorKind::Unknown, information) => {
+                let message = information.message();
+                let passes = ["deadlock detected", "lock timeout", "statement timeout"];
+                let gone = ["administrator command", "is shutting down", "is starting up", "connection"];
+                if passes.iter().any(|part| message.contains(part)) {
+                    Self::Contended
+                } else if gone.iter().any(|part| message.contains(part)) {
+                    Self::Unavailable { retry_after_s: RETRY_AFTER_S }
+                } else {
+                    Self::Database(Arc::new(error))
+                }
+            }
+            _ => Self::Database(Arc::new(error)),
+        }
+    }
+}
+
+/// Why a piece of work failed: of itself, or because the store did.
+pub(crate) trait Failure: From<StoreError> {
+    /// What the store said, if that is why.
+    fn store(&self) -> Option<&StoreError>;
+}
+
+impl Failure for StoreError {
+    fn store(&self) -> Option<&StoreError> {
+        Some(self)
+    }
+}
+
+/// Says of families of errors that their variant `Store` is the store's.
+macro_rules! fails_as_the_store_does {
+    ($($error:ty),+) => {$(
+        impl $crate::database::Failure for $error {
+            fn store(&self) -> Option<&$crate::StoreError> {
+                if let Self::Store(error) = self { Some(error) } else { None }
+            }
+        }
+    )+};
+}
+pub(crate) use fails_as_the_store_does;
+
 /// The database.
 pub(crate) struct Database {
-    readers: Pool<ConnectionManager<Connection>>,
+    readers: Pool<Opener>,
     reading: Arc<Semaphore>,
     writer: Writer,
     counters: Arc<Counters>,
@@ -83,30 +150,23 @@ impl Database {
     pub(crate) fn open<T>(
         settings: &Settings,
         counters: Arc<Counters>,
-        prepare: impl FnOnce(&mut Connection) -> Result<T, StoreError>,
-    ) -> Result<(Self, T), OpenError> {
-        let path = settings.path()?.display().to_string();
-        let busy_timeout_ms = settings.busy_timeout_ms;
-        // For its owner alone: in it lies what is known of people.
-        let made = File::options().create(true).truncate(false).write(true).mode(0o600).open(&path);
-        made.map_err(|error| OpenError::Connect {
-            path: path.clone(),
-            source: diesel::result::ConnectionError::BadConnection(error.to_string()),
-        })?;
-        let mut connection = open_writer(&path, busy_timeout_ms)?;
-        connection.run_pending_migrations(MIGRATIONS).map_err(|error| OpenError::Migrate(error.to_string()))?;
-        let prepared = in_transaction(&mut connection, prepare).map_err(OpenError::Prepare)?;
+        prepare: impl FnMut(&mut Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<(Self, T), OpenError>
+    where
+        T: Send + 'static,
+    {
+        let opener = Opener::new(settings)?;
+        opener.bring_up_to_date()?;
+        let writer = Writer::start(&opener, settings.writers, settings.writer_queue, &counters)?;
         let readers = Pool::builder()
             .max_size(settings.readers.max(1))
-            .connection_timeout(Duration::from_millis(busy_timeout_ms.max(1)))
-            .connection_customizer(Box::new(Reader { busy_timeout_ms }))
-            .build(ConnectionManager::new(path.clone()))
+            .connection_timeout(Duration::from_millis(settings.busy_timeout_ms.max(1)))
+            .build(opener)
             .map_err(|error| OpenError::Readers(error.to_string()))?;
-        let reopen = move || open_writer(&path, busy_timeout_ms);
-        let writer =
-            Writer::start(connection, reopen, settings.writer_queue, counters.clone()).map_err(OpenError::Thread)?;
         let reading = Arc::new(Semaphore::new(settings.readers.max(1) as usize));
-        Ok((Self { readers, reading, writer, counters }, prepared))
+        let database = Self { readers, reading, writer, counters };
+        let prepared = database.write_blocking(prepare).map_err(OpenError::Prepare)?;
+        Ok((database, prepared))
     }
 
     /// Runs `work` in one read transaction: all that it reads is of one moment.
@@ -122,44 +182,82 @@ impl Database {
         let reading = tokio::task::spawn_blocking(move || {
             let _held = (waiting, turn); // also if whoever asked has gone
             let mut connection = database.readers.get().map_err(|_| database.overloaded())?;
-            in_transaction(&mut connection, work)
+            transact(&mut connection, Begin::Reading, work)
         });
         reading.await.unwrap_or_else(|_| Err(StoreError::Panicked.into()))
     }
 
-    /// Runs `work` on the writer; when this returns `Ok`, what it wrote is durable. If it fails, nothing was written.
+    /// Runs `work` as if nothing else were written meanwhile, more than once if something was; when this returns `Ok`,
+    /// what it wrote is durable. If it fails, nothing was written.
     pub(crate) async fn write<T, E, F>(&self, work: F) -> Result<T, E>
     where
         T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
-        F: FnOnce(&mut Connection) -> Result<T, E> + Send + 'static,
+        E: Failure + Send + 'static,
+        F: FnMut(&mut Connection) -> Result<T, E> + Send + 'static,
+    {
+        self.write_so(Begin::Serializable, work).await
+    }
+
+    /// As [`Database::write`], for work that itself locks what it reads before it reads it: a ledger's.
+    pub(crate) async fn write_locking<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: Failure + Send + 'static,
+        F: FnMut(&mut Connection) -> Result<T, E> + Send + 'static,
+    {
+        self.write_so(Begin::Locking, work).await
+    }
+
+    async fn write_so<T, E, F>(&self, how: Begin, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: Failure + Send + 'static,
+        F: FnMut(&mut Connection) -> Result<T, E> + Send + 'static,
     {
         let (answer_to, answer) = oneshot::channel();
         // Whoever asked may have gone; what was written stays.
-        self.submit(work, move |outcome| drop(answer_to.send(outcome)))?;
-        // A job that was dropped without an answer never ran: the group could not begin.
-        answer.await.unwrap_or_else(|_| Err(self.overloaded().into()))
+        self.submit(how, work, move |outcome| drop(answer_to.send(outcome)))?;
+        answer.await.unwrap_or_else(|_| Err(StoreError::Panicked.into()))
     }
 
     /// As [`Database::write`], for a thread that may block.
     pub(crate) fn write_blocking<T, E, F>(&self, work: F) -> Result<T, E>
     where
         T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
-        F: FnOnce(&mut Connection) -> Result<T, E> + Send + 'static,
+        E: Failure + Send + 'static,
+        F: FnMut(&mut Connection) -> Result<T, E> + Send + 'static,
+    {
+        self.write_blocking_so(Begin::Serializable, work)
+    }
+
+    /// As [`Database::write_locking`], for a thread that may block.
+    pub(crate) fn write_locking_blocking<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: Failure + Send + 'static,
+        F: FnMut(&mut Connection) -> Result<T, E> + Send + 'static,
+    {
+        self.write_blocking_so(Begin::Locking, work)
+    }
+
+    fn write_blocking_so<T, E, F>(&self, how: Begin, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: Failure + Send + 'static,
+        F: FnMut(&mut Connection) -> Result<T, E> + Send + 'static,
     {
         let (answer_to, answer) = std::sync::mpsc::sync_channel(1);
-        self.submit(work, move |outcome| drop(answer_to.send(outcome)))?;
-        answer.recv().unwrap_or_else(|_| Err(self.overloaded().into()))
+        self.submit(how, work, move |outcome| drop(answer_to.send(outcome)))?;
+        answer.recv().unwrap_or_else(|_| Err(StoreError::Panicked.into()))
     }
 
     /// Queues `work` for the writer if there is room, and waits for nothing.
-    pub(crate) fn write_later(&self, work: impl FnOnce(&mut Connection) -> Result<(), StoreError> + Send + 'static) {
+    pub(crate) fn write_later(&self, work: impl FnMut(&mut Connection) -> Result<(), StoreError> + Send + 'static) {
         let report = |error: &StoreError| tracing::warn!(%error, "maintenance is left for later");
         let answer = move |outcome: Result<(), StoreError>| {
             let _ = outcome.inspect_err(report);
         };
-        let _ = self.submit(work, answer).inspect_err(report);
+        let _ = self.submit(Begin::Serializable, work, answer).inspect_err(report);
     }
 
     /// Lets the writer finish what is queued and close the database. Later jobs are refused.
@@ -168,22 +266,14 @@ impl Database {
         self.writer.close();
     }
 
-    fn submit<T, E, F, A>(&self, work: F, answer: A) -> Result<(), StoreError>
+    fn submit<T, E, F, A>(&self, how: Begin, work: F, answer: A) -> Result<(), StoreError>
     where
         T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
-        F: FnOnce(&mut Connection) -> Result<T, E> + Send + 'static,
+        E: Failure + Send + 'static,
+        F: FnMut(&mut Connection) -> Result<T, E> + Send + 'static,
         A: FnOnce(Result<T, E>) + Send + 'static,
     {
-        let job: Job = Box::new(move |connection| {
-            let outcome = in_transaction(connection, work);
-            let done = outcome.is_ok();
-            let answer = move |committed: Result<(), StoreError>| {
-                answer(outcome.and_then(|done| committed.map(|()| done).map_err(E::from)));
-            };
-            (done, Box::new(answer))
-        });
-        self.writer.submit(job).inspect_err(|error| {
+        self.writer.submit(Box::new(Asked::new(how, work, answer))).inspect_err(|error| {
             if matches!(error, StoreError::Overloaded { .. }) {
                 add(&self.counters.overloaded, 1);
             }
@@ -227,80 +317,14 @@ impl Drop for Waiting {
     }
 }
 
-/// Runs `work` in a transaction, or in a savepoint where there is one. A panic becomes an error and rolls back.
-pub(crate) fn in_transaction<T, E, F>(connection: &mut Connection, work: F) -> Result<T, E>
-where
-    E: From<StoreError>,
-    F: FnOnce(&mut Connection) -> Result<T, E>,
-{
-    let done = connection.transaction(|connection| {
-        catch_unwind(AssertUnwindSafe(|| work(connection)))
-            .unwrap_or_else(|_| Err(StoreError::Panicked.into()))
-            .map_err(Failed::Work)
-    });
-    done.map_err(|failed| match failed {
-        Failed::Work(error) => error,
-        Failed::Store(error) => StoreError::from(error).into(),
-    })
-}
-
-/// Opens a database for reading alone, without bringing its tables up to date.
-pub(crate) fn open_reader(settings: &Settings) -> Result<Connection, OpenError> {
-    let path = settings.path()?;
-    let missing = |source| OpenError::Connect { path: path.display().to_string(), source };
-    if !path.is_file() {
-        return Err(missing(diesel::result::ConnectionError::BadConnection("there is no such file".to_owned())));
-    }
-    let mut connection = Connection::establish(&path.display().to_string()).map_err(missing)?;
-    read_only(&mut connection, settings.busy_timeout_ms).map_err(refused)?;
-    let pending = connection.pending_migrations(MIGRATIONS).map_err(|error| OpenError::Migrate(error.to_string()))?;
-    if pending.is_empty() {
-        Ok(connection)
-    } else {
-        Err(OpenError::Migrate("the database is of an earlier release: start the server on it first".to_owned()))
-    }
-}
-
-enum Failed<E> {
-    Work(E),
-    Store(diesel::result::Error),
-}
-
-impl<E> From<diesel::result::Error> for Failed<E> {
-    fn from(error: diesel::result::Error) -> Self {
-        Self::Store(error)
-    }
-}
-
-/// An acknowledged change needs `synchronous=FULL`: with NORMAL a power cut may take back what was answered.
-fn open_writer(path: &str, busy_timeout_ms: u64) -> Result<Connection, OpenError> {
-    let mut connection =
-        Connection::establish(path).map_err(|source| OpenError::Connect { path: path.to_owned(), source })?;
-    let pragmas = format!(
-        "PRAGMA busy_timeout={busy_timeout_ms}; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; \
-         PRAGMA foreign_keys=ON; PRAGMA cache_size=-65536; PRAGMA temp_store=MEMORY; \
-         PRAGMA wal_autocheckpoint=4000; PRAGMA journal_size_limit=67108864;"
-    );
-    connection.batch_execute(&pragmas).map_err(refused)?;
-    Ok(connection)
-}
-
-fn refused(error: diesel::result::Error) -> OpenError {
-    OpenError::Prepare(error.into())
-}
-
-fn read_only(connection: &mut Connection, busy_timeout_ms: u64) -> Result<(), diesel::result::Error> {
-    let pragmas = format!("PRAGMA busy_timeout={busy_timeout_ms}; PRAGMA query_only=ON; PRAGMA cache_size=-8192;");
-    connection.batch_execute(&pragmas)
-}
-
-#[derive(Debug)]
-struct Reader {
-    busy_timeout_ms: u64,
-}
-
-impl CustomizeConnection<Connection, diesel::r2d2::Error> for Reader {
-    fn on_acquire(&self, connection: &mut Connection) -> Result<(), diesel::r2d2::Error> {
-        read_only(connection, self.busy_timeout_ms).map_err(diesel::r2d2::Error::QueryError)
-    }
+/// Reads a database that is there and up to date, in one read transaction, beside whoever serves it.
+///
+/// # Errors
+/// [`OpenError`]; the inner error is the work's.
+pub(crate) fn read_existing<T, E: From<StoreError>>(
+    settings: &Settings,
+    work: impl FnOnce(&mut Connection) -> Result<T, E>,
+) -> Result<Result<T, E>, OpenError> {
+    let mut connection = Opener::new(settings)?.existing()?;
+    Ok(transact(&mut connection, Begin::Reading, work))
 }

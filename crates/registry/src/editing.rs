@@ -6,13 +6,15 @@
 //! **Invariant:** an edit that is refused leaves nothing behind.
 
 use crate::audit::{Step, note};
-use crate::database::StoreError;
+use crate::database::{Blob, Connection, DocumentBlob, Failure, Id, StoreError, fails_as_the_store_does};
 use crate::figures::add;
 use crate::judge_view::operation;
 use crate::ledger::Ledger;
 use crate::log::Sender;
 use crate::query::{Person, conflicts_of};
 use crate::registry::{Registry, SCHEMA};
+use crate::tables::document;
+use diesel::prelude::*;
 use gridwork_domain::edit::{Action, Edit, Outcome, Write};
 use gridwork_domain::household::Conflict;
 use gridwork_domain::id::{ScopeId, StaffId};
@@ -23,6 +25,7 @@ use gridwork_sync::change::{Base, BuildError, Head, RawChange, record_fact, writ
 use gridwork_sync::document::{ChangeHash, DocumentId, DocumentKey};
 use gridwork_sync::genesis;
 use gridwork_sync::guard::{Offered, Refusal};
+use std::collections::BTreeSet;
 
 /// What an edit came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,12 +100,20 @@ pub struct ImportError {
     pub source: EditError,
 }
 
+impl Failure for ImportError {
+    fn store(&self) -> Option<&StoreError> {
+        self.source.store()
+    }
+}
+
 impl From<StoreError> for ImportError {
     /// The store failed before the first edit, or when all were done.
     fn from(error: StoreError) -> Self {
         Self { index: 0, source: error.into() }
     }
 }
+
+fails_as_the_store_does!(EditError);
 
 impl Registry {
     /// Merges an edit of a member of staff. `seen` are the heads that they saw, none for the current ones; `new_home` is
@@ -118,9 +129,9 @@ impl Registry {
         new_home: Option<ScopeId>,
         now: Instant,
     ) -> Result<Edited, EditError> {
-        let edited = self.database.write(move |connection| {
-            let ledger = Ledger::new(connection, now)?;
-            let applied = apply(&ledger, by, &edit, seen, new_home)?;
+        let edited = self.database.write_locking(move |connection| {
+            let ledger = Ledger::new(connection, now, new_home.into_iter().collect())?;
+            let applied = apply(&ledger, by, &edit, seen.clone(), new_home)?;
             let heads = heads_of(&ledger, &applied.key)?;
             let conflicts = ledger.query(|connection| conflicts_of(connection, edit.household))?;
             ledger.finish()?;
@@ -139,8 +150,9 @@ impl Registry {
     /// # Errors
     /// [`ImportError`], the first edit that was refused.
     pub fn import_edits(&self, edits: Vec<Import>, now: Instant) -> Result<Imported, ImportError> {
-        let imported = self.database.write_blocking(move |connection| {
-            let ledger = Ledger::new(connection, now)?;
+        let imported = self.database.write_locking_blocking(move |connection| {
+            let scopes = scopes_of(connection, &edits)?;
+            let ledger = Ledger::new(connection, now, scopes)?;
             let mut imported = Imported::default();
             for (index, one) in edits.iter().enumerate() {
                 match apply(&ledger, one.by, &one.edit, None, one.home) {
@@ -157,6 +169,20 @@ impl Registry {
         add(&self.counters.merged, imported.merged);
         Ok(imported)
     }
+}
+
+/// The scopes of the households that are edited, and of those that are new.
+fn scopes_of(connection: &mut Connection, edits: &[Import]) -> Result<BTreeSet<ScopeId>, StoreError> {
+    let documents: BTreeSet<DocumentBlob> =
+        edits.iter().map(|one| Blob(*DocumentId::household(one.edit.household).as_bytes())).collect();
+    let documents: Vec<_> = documents.into_iter().collect();
+    let mut scopes: BTreeSet<ScopeId> = edits.iter().filter_map(|one| one.home).collect();
+    for some in documents.chunks(1_000) {
+        let homes: Vec<Id> =
+            document::table.filter(document::id.eq_any(some)).select(document::home).distinct().load(connection)?;
+        scopes.extend(homes.into_iter().map(ScopeId::from));
+    }
+    Ok(scopes)
 }
 
 struct Applied {

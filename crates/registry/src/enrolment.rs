@@ -8,7 +8,7 @@
 use crate::administration::{AdministerError, find_staff};
 use crate::area_tree::{AreaTree, Reach, grants_of};
 use crate::audit::{Step, note};
-use crate::database::{Blob, Connection, HashBlob, Id, StoreError};
+use crate::database::{Blob, Connection, HashBlob, Id, StoreError, fails_as_the_store_does};
 use crate::device::token_hash;
 use crate::entropy::random;
 use crate::nonce::{Nonce, use_nonce};
@@ -80,6 +80,8 @@ pub enum EnrolError {
     Store(#[from] StoreError),
 }
 
+fails_as_the_store_does!(EnrolError);
+
 impl Registry {
     /// A one-time code for a phone of a member of staff. It can be used for 24 hours.
     ///
@@ -149,7 +151,7 @@ impl Registry {
                 }
                 note(connection, &Step { device: Some(id), ..Step::new(now, Some(owner), "enrol") })?;
                 let device = Device { id, staff: owner, public_key, enrolled_at };
-                Ok(Enrolled { device, token, staff, scopes })
+                Ok(Enrolled { device, token: token.clone(), staff, scopes })
             })
             .await
     }

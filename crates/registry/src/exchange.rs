@@ -6,7 +6,7 @@
 
 use crate::answer_view::AnswerView;
 use crate::audit::{Step, note};
-use crate::database::{Connection, Id, StoreError};
+use crate::database::{Connection, Id, StoreError, fails_as_the_store_does};
 use crate::device::contact_before;
 use crate::entitlement::{areas_around, assignments_of, gives_now};
 use crate::figures::{Counters, add};
@@ -24,9 +24,10 @@ use gridwork_sync::answer::{Asked, answer};
 use gridwork_sync::document::{ActorId, ChangeHash, DocumentKey};
 use gridwork_sync::genesis::GENESIS_ACTOR;
 use gridwork_sync::guard::Offered;
-use gridwork_sync::message::{Answer, ChangeVerdict, Outcome, PROTOCOL, Request};
+use gridwork_sync::message::{Answer, ChangeVerdict, Outcome, PROTOCOL, Push, Request};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Actors of one device at most: one for each install, and one for each edit on stale heads in ten years.
 const MOST_ACTORS: i64 = 4_096;
@@ -49,8 +50,10 @@ pub enum ExchangeError {
 struct Pushed {
     verdicts: Vec<ChangeVerdict>,
     hashes: BTreeSet<(DocumentKey, ChangeHash)>,
-    request: Request,
+    request: Arc<Request>,
 }
+
+fails_as_the_store_does!(ExchangeError);
 
 impl Registry {
     /// Takes in what a device pushes and answers with what it lacks. `device` is the one whose token and signature were
@@ -69,13 +72,14 @@ impl Registry {
             return Err(ExchangeError::OtherDevice);
         }
         let (id, staff, counters) = (device.id, device.staff, self.counters.clone());
-        let pushed = self.database.write(move |connection| {
+        let request = Arc::new(request);
+        let pushed = self.database.write_locking(move |connection| {
             if !use_nonce(connection, id, nonce, received_at)? {
                 return Err(ExchangeError::Replayed);
             }
             let last_contact = note_contact(connection, id, request.sent_at_ms, received_at)?;
             let sender = Sender { staff, device: Some(id), at: received_at, last_contact };
-            Ok::<_, ExchangeError>(take_in(connection, &counters, &sender, request)?)
+            Ok::<_, ExchangeError>(take_in(connection, &counters, &sender, &request)?)
         });
         let Pushed { verdicts, hashes, request } = pushed.await?;
         let (instance, counters) = (self.instance, self.counters.clone());
@@ -106,10 +110,11 @@ fn take_in(
     connection: &mut Connection,
     counters: &Counters,
     sender: &Sender,
-    request: Request,
+    request: &Arc<Request>,
 ) -> Result<Pushed, StoreError> {
-    let ledger = Ledger::new(connection, sender.at)?;
-    bind_actors(&ledger, Owner { staff: sender.staff, device: sender.device }, &request)?;
+    let scopes = request.pushes.iter().map(Push::scope).collect();
+    let ledger = Ledger::new(connection, sender.at, scopes)?;
+    bind_actors(&ledger, Owner { staff: sender.staff, device: sender.device }, request)?;
     let mut verdicts: Vec<ChangeVerdict> = Vec::new();
     let mut places: BTreeMap<(DocumentKey, ChangeHash), usize> = BTreeMap::new();
     let mut tally = [0u64; 4];
@@ -150,7 +155,7 @@ fn take_in(
         totals.into_iter().zip(tally).for_each(|(counter, count)| add(counter, count));
     }
     ledger.finish()?;
-    Ok(Pushed { verdicts, hashes: places.into_keys().collect(), request })
+    Ok(Pushed { verdicts, hashes: places.into_keys().collect(), request: request.clone() })
 }
 
 /// The hash that a phone computes for a chunk: over all but the magic number and the checksum.

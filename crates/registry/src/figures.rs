@@ -49,6 +49,8 @@ figures! {
     jobs,
     /// Jobs in the largest group so far.
     largest_group,
+    /// Further attempts at jobs that were in each other's way.
+    attempts_again,
     /// Requests refused because the registry was overloaded.
     overloaded,
     /// Exchanges answered.

@@ -5,7 +5,7 @@
 //!
 //! **Invariant:** after [`Ledger::settle`], nothing is held that could be merged.
 
-use crate::database::{Blob, DocumentBlob, HashBlob, Id, StoreError};
+use crate::database::{Blob, DocumentBlob, HashBlob, Id, StoreError, on_each};
 use crate::judge_view::JudgeView;
 use crate::ledger::Ledger;
 use crate::log::{Sender, columns, key};
@@ -298,7 +298,8 @@ impl Ledger<'_> {
         let refused_before = quarantine::table.find((document, epoch, digest(offered.bytes)));
         self.query(|connection| {
             diesel::delete(refused_before).execute(connection)?;
-            diesel::insert_into(held::table).values(&row).on_conflict_do_nothing().execute(connection)
+            let insert = diesel::insert_into(held::table).values(&row).on_conflict_do_nothing();
+            on_each!(connection, |one| insert.execute(one))
         })?;
         self.any_held.set(true);
         Ok(Fate::Held(hash, code))
@@ -359,7 +360,8 @@ impl Ledger<'_> {
                 quarantine::received_at.eq(sender.at.ms()),
                 quarantine::bytes.eq(offered.bytes),
             );
-            diesel::insert_into(quarantine::table).values(row).on_conflict_do_nothing().execute(connection)
+            let insert = diesel::insert_into(quarantine::table).values(row).on_conflict_do_nothing();
+            on_each!(connection, |one| insert.execute(one))
         })?;
         self.any_quarantined.set(true);
         Ok(())

@@ -3,12 +3,14 @@
 //! It lives as long as one job of the writer. Assignments, owners of actors, rows of documents and what the judge asks of
 //! changes are read once per job; positions are counted here and written last.
 //!
+//! **Invariant:** nothing of a document is read before the feed of its home is locked; see [`feed_lock`].
 //! **Invariant:** [`Ledger::finish`] is called before the transaction ends, or the transaction is rolled back.
 //! **Invariant:** whatever writes what is remembered here tells the ledger.
 
-use crate::database::{Connection, HashBlob, Id, StoreError};
+use crate::database::{Connection, HashBlob, Id, StoreError, on_each};
 use crate::entitlement::{areas_around, assignments_of, gives, gives_now};
 use crate::entropy::random;
+use crate::feed_lock;
 use crate::log::Sender;
 use crate::log::{columns, count, split_heads};
 use crate::snapshot;
@@ -21,7 +23,7 @@ use gridwork_domain::staff::{Assignment, Operation};
 use gridwork_sync::change::{Head, RawChange};
 use gridwork_sync::document::{ActorId, ChangeHash, DocumentKey};
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 /// Who is behind an actor.
@@ -52,7 +54,10 @@ pub(crate) struct Ledger<'c> {
     connection: RefCell<&'c mut Connection>,
     /// The server's clock when the job came in.
     pub(crate) now: Instant,
+    /// The last position of each feed that is locked.
     positions: RefCell<BTreeMap<ScopeId, i64>>,
+    /// Those of them that were written to.
+    moved: RefCell<BTreeSet<ScopeId>>,
     assignments: RefCell<BTreeMap<StaffId, Rc<[Assignment]>>>,
     around: RefCell<BTreeMap<ScopeId, Rc<[AreaId]>>>,
     owners: RefCell<BTreeMap<ActorId, Owner>>,
@@ -69,18 +74,27 @@ pub(crate) struct Ledger<'c> {
 }
 
 impl<'c> Ledger<'c> {
-    /// The ledger of a transaction that has begun.
+    /// The ledger of a transaction that has begun and read nothing yet, which is about these scopes as far as is known.
     ///
     /// # Errors
     /// As the store says.
-    pub(crate) fn new(connection: &'c mut Connection, now: Instant) -> Result<Self, StoreError> {
+    pub(crate) fn new(
+        connection: &'c mut Connection,
+        now: Instant,
+        scopes: BTreeSet<ScopeId>,
+    ) -> Result<Self, StoreError> {
+        let mut positions = BTreeMap::new();
+        for scope in scopes {
+            positions.insert(scope, feed_lock::wait(connection, scope)?);
+        }
         let any_held = diesel::select(diesel::dsl::exists(held::table.select(held::epoch))).get_result(connection)?;
         let any_quarantined =
             diesel::select(diesel::dsl::exists(quarantine::table.select(quarantine::epoch))).get_result(connection)?;
         Ok(Self {
             connection: RefCell::new(connection),
             now,
-            positions: RefCell::default(),
+            positions: RefCell::new(positions),
+            moved: RefCell::default(),
             assignments: RefCell::default(),
             around: RefCell::default(),
             owners: RefCell::default(),
@@ -111,17 +125,29 @@ impl<'c> Ledger<'c> {
     /// # Errors
     /// As the store says.
     pub(crate) fn next_position(&self, of: ScopeId) -> Result<i64, StoreError> {
+        self.lock(of)?;
+        self.moved.borrow_mut().insert(of);
         let mut positions = self.positions.borrow_mut();
-        let last = match positions.get(&of) {
-            Some(last) => *last,
-            None => self
-                .query(|connection| {
-                    scope::table.find(Id::from(of)).select(scope::position).get_result(connection).optional()
-                })?
-                .unwrap_or(0),
-        };
-        positions.insert(of, last + 1);
-        Ok(last + 1)
+        let position = positions.entry(of).or_default();
+        *position += 1;
+        Ok(*position)
+    }
+
+    /// Locks a feed that was not known to be needed. Returns whether it was not locked before.
+    fn lock(&self, of: ScopeId) -> Result<bool, StoreError> {
+        let mut positions = self.positions.borrow_mut();
+        if positions.contains_key(&of) {
+            return Ok(false);
+        }
+        let in_order = positions.last_key_value().is_none_or(|(last, _)| *last < of);
+        let position =
+            self.query(
+                |connection| {
+                    if in_order { feed_lock::wait(connection, of) } else { feed_lock::seize(connection, of) }
+                },
+            )?;
+        positions.insert(of, position);
+        Ok(true)
     }
 
     /// Writes how far the feeds have come: the last write of the transaction, in the order of the scopes.
@@ -130,14 +156,11 @@ impl<'c> Ledger<'c> {
     /// As the store says.
     pub(crate) fn finish(self) -> Result<(), StoreError> {
         let connection = self.connection.into_inner();
-        for (id, position) in self.positions.into_inner() {
-            let id = Id::from(id);
-            let updated =
-                diesel::update(scope::table.find(id)).set(scope::position.eq(position)).execute(connection)?;
-            if updated == 0 {
-                let new = (scope::id.eq(id), scope::position.eq(position));
-                diesel::insert_into(scope::table).values(new).execute(connection)?;
-            }
+        let positions = self.positions.into_inner();
+        for id in self.moved.into_inner() {
+            let Some(position) = positions.get(&id).copied() else { continue };
+            let this = scope::table.find(Id::from(id));
+            diesel::update(this).set(scope::position.eq(position)).execute(connection)?;
         }
         Ok(())
     }
@@ -185,7 +208,8 @@ impl<'c> Ledger<'c> {
             actor::registered_at.eq(self.now.ms()),
         );
         let bound = self.query(|connection| {
-            diesel::insert_into(actor::table).values(row).on_conflict_do_nothing().execute(connection)
+            let insert = diesel::insert_into(actor::table).values(row).on_conflict_do_nothing();
+            on_each!(connection, |one| insert.execute(one))
         })?;
         Ok(bound == 1)
     }
@@ -235,10 +259,19 @@ impl<'c> Ledger<'c> {
         if let Some(known) = self.documents.borrow().get(key) {
             return Ok(Some(known.clone()));
         }
-        let row: Option<(Id, bool, Vec<u8>)> = self.query(|connection| {
-            let this = document::table.find(columns(key));
-            this.select((document::home, document::frozen, document::heads)).get_result(connection).optional()
-        })?;
+        let read = || {
+            self.query(|connection| {
+                let this = document::table.find(columns(key));
+                let row = this.select((document::home, document::frozen, document::heads));
+                row.get_result::<(Id, bool, Vec<u8>)>(connection).optional()
+            })
+        };
+        let mut row = read()?;
+        if let Some((home, ..)) = &row
+            && self.lock(ScopeId::from(*home))?
+        {
+            row = read()?; // another may have written it before the lock
+        }
         let Some((home, frozen, heads)) = row else { return Ok(None) };
         let known = Known { home: home.into(), frozen, heads: split_heads(&heads)? };
         self.remember(*key, known.clone());

@@ -17,6 +17,7 @@ mod enrolment;
 mod entitlement;
 mod entropy;
 mod exchange;
+mod feed_lock;
 mod figures;
 mod held;
 mod judge_view;

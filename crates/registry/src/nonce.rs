@@ -3,7 +3,7 @@
 //! **Invariant:** a nonce is remembered for as long as a proof with it is fresh, also over a crash: it is used up in the
 //! transaction of what its request does.
 
-use crate::database::{Connection, Id, StoreError};
+use crate::database::{Connection, Id, StoreError, on_each};
 use crate::tables::nonce;
 use diesel::prelude::*;
 use gridwork_domain::id::DeviceId;
@@ -34,5 +34,6 @@ pub(crate) fn use_nonce(
     diesel::delete(nonce::table.filter(nonce::created_s.lt(too_old))).execute(connection)?;
     let row =
         (nonce::device.eq(Id::from(device)), nonce::bytes.eq(new.bytes.as_slice()), nonce::created_s.eq(new.created_s));
-    Ok(diesel::insert_into(nonce::table).values(row).on_conflict_do_nothing().execute(connection)? == 1)
+    let insert = diesel::insert_into(nonce::table).values(row).on_conflict_do_nothing();
+    Ok(on_each!(connection, |one| insert.execute(one))? == 1)
 }

@@ -38,7 +38,7 @@ impl Registry {
         let counters = Arc::new(Counters::default());
         let made_at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
         let made_at = i64::try_from(made_at).unwrap_or(i64::MAX);
-        let prepare = |connection: &mut Connection| find_or_make_instance(connection, made_at);
+        let prepare = move |connection: &mut Connection| find_or_make_instance(connection, made_at);
         let (database, instance) = Database::open(settings, counters.clone(), prepare)?;
         let database = Arc::new(database);
         let hashing = Arc::new(Semaphore::new(MOST_HASHING));

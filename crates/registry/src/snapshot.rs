@@ -5,7 +5,7 @@
 //!
 //! **Invariant:** nothing but bytes whose hash is right reaches the library's document decoder.
 
-use crate::database::{Blob, Connection, HashBlob, StoreError};
+use crate::database::{Blob, Connection, HashBlob, StoreError, on_each};
 use crate::log::{columns, split_heads};
 use crate::registry::SCHEMA;
 use crate::tables::{change, document, snapshot};
@@ -95,7 +95,8 @@ pub(crate) fn store(
         (snapshot::document.eq(id), snapshot::epoch.eq(epoch)),
         (snapshot::position.eq(position), snapshot::hash.eq(hash), snapshot::bytes.eq(packed)),
     );
-    diesel::insert_into(snapshot::table).values(new).on_conflict_do_nothing().execute(connection)?;
+    let insert = diesel::insert_into(snapshot::table).values(new).on_conflict_do_nothing();
+    on_each!(connection, |one| insert.execute(one))?;
     Ok(())
 }
 

@@ -1,7 +1,9 @@
 //! A small district on a real file: two grids with a leader each, and a call agent over both.
 
+mod database;
 mod editing;
 mod exchange;
+mod nodes;
 mod query;
 mod staff;
 mod verify;
@@ -9,8 +11,7 @@ mod writer;
 
 use crate::{Administration, Enrolled, ExchangeError, Nonce, Reach, Registry, Settings};
 use automerge::{Automerge, Change};
-use diesel::connection::SimpleConnection;
-use diesel::{Connection, SqliteConnection};
+use database::Database;
 use gridwork_domain::area::Area;
 use gridwork_domain::division_code::DivisionCode;
 use gridwork_domain::edit::{Action, Edit, NewResident, Outcome};
@@ -28,7 +29,6 @@ use gridwork_sync::message::{Answer, ENCODER, Entry, Outcome as Fate, PROTOCOL, 
 use minicbor::bytes::ByteVec;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use tempfile::TempDir;
 
 /// 2026-09-21 in Shanghai.
 pub(crate) const NOW: Instant = Instant::from_ms(1_790_000_000_000);
@@ -42,7 +42,7 @@ pub(crate) const AGENT: StaffId = StaffId::from_bytes([3; 16]);
 pub(crate) struct District {
     pub(crate) registry: Registry,
     pub(crate) settings: Settings,
-    _folder: TempDir,
+    pub(crate) database: Database,
 }
 
 pub(crate) fn scope(grid: usize) -> ScopeId {
@@ -63,10 +63,13 @@ pub(crate) fn fresh() -> [u8; 16] {
 
 impl District {
     pub(crate) async fn open() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let settings = Settings::new(format!("sqlite:{}", folder.path().join("registry.db").display()));
+        Self::open_in(Database::new()).await
+    }
+
+    pub(crate) async fn open_in(database: Database) -> Self {
+        let settings = database.settings.clone();
         let registry = Registry::open(&settings).unwrap();
-        let district = Self { registry, settings, _folder: folder };
+        let district = Self { registry, settings, database };
         let codes = [
             (DISTRICT, None, "210404", "望花区"),
             (AreaId::from_bytes([0xd1; 16]), Some(DISTRICT), "210404001", "建设街道"),
@@ -101,6 +104,15 @@ impl District {
         self.administer(Administration::Assign(Assignment { staff, role, area, from, until: None })).await;
     }
 
+    /// Waits until nothing is left to write.
+    pub(crate) async fn settled(&self) {
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        while self.registry.figures().writer_queue > 0 {
+            assert!(std::time::Instant::now() < deadline, "{:?}", self.registry.figures());
+            tokio::task::yield_now().await;
+        }
+    }
+
     pub(crate) async fn phone(&self, of: StaffId) -> Phone {
         let code = self.registry.issue_enrolment_code(None, of, NOW).await.unwrap();
         let Enrolled { device, scopes, .. } = self.registry.enrol(code.as_str(), [7; 32], nonce(), NOW).await.unwrap();
@@ -117,15 +129,14 @@ impl District {
         Reach::of(&self.registry.grants(of, NOW).await.unwrap(), Operation::Read)
     }
 
-    /// Runs raw SQL on the file.
+    /// Runs raw SQL, with blobs written as `x'00'`.
     pub(crate) fn damage(&self, sql: &str) {
-        let path = self.settings.path().unwrap().display().to_string();
-        SqliteConnection::establish(&path).unwrap().batch_execute(sql).unwrap();
+        self.database.damage(sql);
     }
 
     /// Asserts that the registry is what its log says.
     pub(crate) async fn verify(&self) -> crate::VerifyReport {
-        self.registry.ready().await.unwrap();
+        self.settled().await;
         let report = crate::verify(&self.settings).unwrap();
         assert!(report.is_clean(), "{:#?}", report.differences);
         report

@@ -14,7 +14,7 @@ mod compare;
 mod documents;
 mod feed;
 
-use crate::database::{StoreError, in_transaction, open_reader};
+use crate::database::{StoreError, read_existing};
 use crate::settings::{OpenError, Settings};
 use gridwork_sync::document::DocumentKind;
 use serde::Serialize;
@@ -135,13 +135,13 @@ pub enum VerifyError {
 /// # Errors
 /// [`VerifyError`] if it cannot be read at all. That something differs is no error but the report.
 pub fn verify(settings: &Settings) -> Result<VerifyReport, VerifyError> {
-    let mut connection = open_reader(settings)?;
-    in_transaction(&mut connection, |connection| {
+    let read = read_existing(settings, |connection| {
         let mut report = VerifyReport::default();
         feed::check(connection, &mut report)?;
         for kind in [DocumentKind::Household, DocumentKind::Visits] {
             documents::check(connection, kind, &mut report)?;
         }
-        Ok(report)
-    })
+        Ok::<_, StoreError>(report)
+    })?;
+    Ok(read?)
 }

@@ -16,6 +16,17 @@ impl From<StoreError> for Problem {
             StoreError::Overloaded { retry_after_s } => {
                 Self::overloaded(Kind::Unavailable, "the registry is busy: nothing was lost, try again", retry_after_s)
             }
+            StoreError::Unavailable { retry_after_s } => {
+                Self::overloaded(Kind::Unavailable, "the database is away: nothing was lost, try again", retry_after_s)
+            }
+            StoreError::Contended => {
+                Self::overloaded(Kind::Unavailable, "other work came in between: try again", RETRY_AFTER_S)
+            }
+            StoreError::Uncertain => Self::overloaded(
+                Kind::Unavailable,
+                "the database went away while it wrote: look whether it did before you try again",
+                RETRY_AFTER_S,
+            ),
             StoreError::Closed => Self::overloaded(Kind::Unavailable, "the server is stopping", RETRY_AFTER_S),
             StoreError::Database(_) | StoreError::Unreadable(_) | StoreError::Panicked | StoreError::Entropy => {
                 Self::internal(error)

@@ -1,55 +1,118 @@
-//! The one writer: a thread with a bounded queue that commits in groups.
+//! The writers: threads with a bounded queue of jobs.
 //!
-//! A commit that survives a power cut costs a write to the disk, whatever is in it. So the writer takes all that waits,
-//! up to a bound, runs each job in a savepoint of one transaction, commits once, and only then answers everybody.
+//! [`group`] commits several jobs at once, for a database with one writer; [`turn`] runs each in a transaction of its own,
+//! again if another's came in between, for a database with many.
 //!
-//! **Invariant:** no job is answered before its group is committed, and a job that fails takes nothing with it, unless the
-//! database gave up the whole group: then each of it is told so, and nothing of it is kept.
+//! **Invariant:** no job is answered before it is committed, and a job that fails takes nothing with it, unless the
+//! database gave up its whole group: then each of it is told so, and nothing of it is kept.
 
-use super::{Connection, RETRY_AFTER_S, StoreError};
+mod group;
+mod turn;
+
+use super::connection::{Begin, Opener, transact};
+use super::{Connection, Failure, RETRY_AFTER_S, StoreError};
 use crate::figures::{Counters, add};
 use crate::settings::OpenError;
-use diesel::connection::{SimpleConnection, TransactionManager};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
 
-/// Work for the writer, which gives back whether it was done, and what to tell once the group is committed or lost.
-pub(super) type Job = Box<dyn FnOnce(&mut Connection) -> (bool, Answer) + Send>;
-type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+/// How an attempt at a job ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ran {
+    /// It is done.
+    Done,
+    /// It failed, and would again.
+    Failed,
+    /// Another's work came in between, or the connection broke: another attempt may do it.
+    InTheWay,
+}
 
-/// Jobs in a group at most: beyond some dozens a further one saves nothing more.
-const MOST_JOBS: usize = 64;
-/// A group takes in no further job after this long, so that those in it are not kept waiting.
-const LONGEST_GROUP: Duration = Duration::from_millis(50);
+/// A job in the queue.
+pub(super) trait Job: Send {
+    /// Runs it in a transaction that begins like this, and keeps what it came to.
+    fn run(&mut self, connection: &mut Connection, group: bool) -> Ran;
+    /// Tells what it came to, or that its group was lost.
+    fn answer(self: Box<Self>, committed: Result<(), StoreError>);
+    /// Keeps this instead of what it came to.
+    fn fail(&mut self, error: StoreError);
+}
 
-/// The writer's queue, and the thread behind it.
+/// Work with who waits for what it comes to.
+pub(super) struct Asked<T, E, F, A> {
+    work: F,
+    answer: A,
+    how: Begin,
+    outcome: Option<Result<T, E>>,
+}
+
+impl<T, E, F, A> Asked<T, E, F, A> {
+    /// Work that begins like this where it is not part of a group.
+    pub(super) fn new(how: Begin, work: F, answer: A) -> Self {
+        Self { work, answer, how, outcome: None }
+    }
+}
+
+impl<T, E, F, A> Job for Asked<T, E, F, A>
+where
+    T: Send,
+    E: Failure + Send,
+    F: FnMut(&mut Connection) -> Result<T, E> + Send,
+    A: FnOnce(Result<T, E>) + Send,
+{
+    fn run(&mut self, connection: &mut Connection, group: bool) -> Ran {
+        let how = if group { Begin::Savepoint } else { self.how };
+        let outcome = transact(connection, how, &mut self.work);
+        let ran = match &outcome {
+            Ok(_) => Ran::Done,
+            Err(error) if error.store().is_some_and(StoreError::may_pass) => Ran::InTheWay,
+            Err(_) => Ran::Failed,
+        };
+        self.outcome = Some(outcome);
+        ran
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
+        let outcome = self.outcome.unwrap_or_else(|| Err(StoreError::Panicked.into()));
+        (self.answer)(outcome.and_then(|done| committed.map(|()| done).map_err(E::from)));
+    }
+
+    fn fail(&mut self, error: StoreError) {
+        self.outcome = Some(Err(error.into()));
+    }
+}
+
+/// The queue, and the threads behind it.
 pub(super) struct Writer {
-    jobs: Mutex<Option<SyncSender<Job>>>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    jobs: Mutex<Option<SyncSender<Box<dyn Job>>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
     counters: Arc<Counters>,
 }
 
+/// The jobs that wait, for several threads.
+type Queue = Arc<Mutex<Receiver<Box<dyn Job>>>>;
+
 impl Writer {
-    /// Starts the thread. `reopen` is called when a connection is lost.
-    pub(super) fn start(
-        connection: Connection,
-        reopen: impl Fn() -> Result<Connection, OpenError> + Send + 'static,
-        queue: usize,
-        counters: Arc<Counters>,
-    ) -> std::io::Result<Self> {
+    /// Starts as many threads as the database can have, `most` at most.
+    pub(super) fn start(opener: &Opener, most: u32, queue: usize, counters: &Arc<Counters>) -> Result<Self, OpenError> {
         let (jobs, queued) = sync_channel(queue.max(1));
-        let of_thread = counters.clone();
-        let thread = std::thread::Builder::new()
-            .name("registry-writer".to_owned())
-            .spawn(move || run(connection, &reopen, &queued, &of_thread))?;
-        Ok(Self { jobs: Mutex::new(Some(jobs)), thread: Mutex::new(Some(thread)), counters })
+        let queued: Queue = Arc::new(Mutex::new(queued));
+        let many = opener.has_many_writers();
+        let mut threads = Vec::new();
+        for _ in 0..if many { most.max(1) } else { 1 } {
+            let (connection, opener) = (opener.writer()?, opener.clone());
+            let (queued, counters) = (queued.clone(), counters.clone());
+            let run = if many { turn::run } else { group::run };
+            let thread = std::thread::Builder::new().name("registry-writer".to_owned());
+            threads
+                .push(thread.spawn(move || run(connection, &opener, &queued, &counters)).map_err(OpenError::Thread)?);
+        }
+        Ok(Self { jobs: Mutex::new(Some(jobs)), threads: Mutex::new(threads), counters: counters.clone() })
     }
 
     /// Queues a job.
-    pub(super) fn submit(&self, job: Job) -> Result<(), StoreError> {
+    pub(super) fn submit(&self, job: Box<dyn Job>) -> Result<(), StoreError> {
         let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or(StoreError::Closed)?;
         add(&self.counters.writer_queue, 1);
         jobs.try_send(job).map_err(|error| {
@@ -64,79 +127,21 @@ impl Writer {
     /// Refuses further jobs, and waits until those in the queue are done and the database is closed.
     pub(super) fn close(&self) {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take()
-            && thread.join().is_err()
-        {
-            tracing::error!("the writer of the registry ended with a panic");
-        }
-    }
-}
-
-fn run(
-    mut connection: Connection,
-    reopen: &dyn Fn() -> Result<Connection, OpenError>,
-    queued: &Receiver<Job>,
-    counters: &Counters,
-) {
-    while let Ok(first) = queued.recv() {
-        run_group(&mut connection, first, queued, counters);
-        if is_broken(&mut connection) {
-            match reopen() {
-                Ok(opened) => connection = opened,
-                Err(error) => tracing::error!(%error, "the writer lost its connection and cannot open another"),
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!("a writer of the registry ended with a panic");
             }
         }
     }
-    if let Err(error) = connection.batch_execute("PRAGMA wal_checkpoint(TRUNCATE);") {
-        tracing::warn!(%error, "the write-ahead log stays beside the database; the next start takes it in");
-    }
 }
 
-fn run_group(connection: &mut Connection, first: Job, queued: &Receiver<Job>, counters: &Counters) {
-    let started = Instant::now();
-    let mut answers: Vec<Answer> = Vec::new();
-    let mut next = Some(first);
-    let committed = connection.immediate_transaction(|connection| {
-        while let Some(job) = next.take() {
-            let (done, answer) = job(connection);
-            answers.push(answer);
-            if !done && !is_in_transaction(connection) {
-                // On a full disk, for one, SQLite rolls back everything by itself. Whatever came now would be kept.
-                return Err(diesel::result::Error::RollbackTransaction);
-            }
-            if answers.len() < MOST_JOBS && started.elapsed() < LONGEST_GROUP {
-                next = queued.try_recv().ok();
-            }
-        }
-        Ok::<(), diesel::result::Error>(())
-    });
-    // A job is still here only if the transaction could not begin.
-    let left_queue = answers.len() as u64 + u64::from(next.is_some());
-    counters.writer_queue.fetch_sub(left_queue, Ordering::Relaxed);
-    if let Err(error) = &committed {
-        tracing::error!(%error, jobs = answers.len(), "a group of writes was lost");
-    }
-    let committed = committed.map_err(StoreError::from);
-    let group = answers.len() as u64;
-    add(&counters.jobs, group);
-    add(&counters.commits, u64::from(committed.is_ok()));
-    counters.largest_group.fetch_max(group, Ordering::Relaxed);
-    for answer in answers {
-        answer(committed.clone());
-    }
+/// The next job; none when the queue is closed and empty.
+fn next(queued: &Queue) -> Option<Box<dyn Job>> {
+    queued.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
 }
 
-/// Whether the group's transaction is still there: another cannot begin then.
-fn is_in_transaction(connection: &mut Connection) -> bool {
-    let begun = connection.batch_execute("BEGIN").is_ok();
-    if begun && let Err(error) = connection.batch_execute("ROLLBACK") {
-        tracing::error!(%error, "the writer's connection is in no order: it is opened anew");
-    }
-    !begun
-}
-
-fn is_broken(connection: &mut Connection) -> bool {
-    type Manager = <Connection as diesel::Connection>::TransactionManager;
-    let status = Manager::transaction_manager_status_mut(connection);
-    !matches!(status.transaction_depth(), Ok(None))
+/// A job that waits already.
+fn next_waiting(queued: &Queue) -> Option<Box<dyn Job>> {
+    queued.lock().unwrap_or_else(PoisonError::into_inner).try_recv().ok()
 }

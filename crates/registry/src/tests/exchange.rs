@@ -58,8 +58,8 @@ async fn a_request_that_is_sent_twice_leaves_the_same_registry() {
 
 #[tokio::test]
 async fn a_captured_request_is_refused_also_after_a_restart() {
-    let District { registry, settings, _folder } = District::open().await;
-    let district = District { registry, settings, _folder };
+    let District { registry, settings, database } = District::open().await;
+    let district = District { registry, settings, database };
     let phone = district.phone(LEADERS[0]).await;
     let nonce = Nonce { bytes: [9; 16], created_s: NOW.ms() / 1_000 };
     district.registry.exchange(&phone.device, nonce, phone.request(), NOW).await.unwrap();
@@ -334,7 +334,7 @@ async fn unlawful_actors_and_grids_bind_nothing() {
 fn flip(table: &str) -> String {
     format!(
         "UPDATE {table} SET bytes = CAST(substr(bytes, 1, 60) || x'ff' || substr(bytes, 62) AS BLOB) \
-         WHERE hex(substr(document, 1, 1)) = '01'"
+         WHERE substr(document, 1, 1) = x'01'"
     )
 }
 

@@ -62,7 +62,7 @@ async fn one_flipped_byte_in_a_change_is_named() {
 #[tokio::test]
 async fn one_flipped_byte_in_a_snapshot_is_named() {
     let flip = "UPDATE snapshot SET bytes = CAST(substr(bytes, 1, 60) || x'ff' || substr(bytes, 62) AS BLOB) \
-                WHERE hex(substr(document, 1, 1)) = '03'";
+                WHERE substr(document, 1, 1) = x'03'";
     let (differences, household) = damaged(flip).await;
     let [one] = differences.as_slice() else { panic!("{differences:#?}") };
     assert_eq!((one.table.as_str(), one.column.as_deref()), ("snapshot", Some("bytes")));
@@ -79,16 +79,28 @@ async fn one_flipped_byte_in_a_projected_row_is_named_with_its_column_and_withou
     assert!(!one.to_string().contains("139"), "{one}");
 
     for (sql, table, column) in [
-        ("UPDATE resident SET name = '张四' WHERE scope = (SELECT max(scope) FROM resident)", "resident", Some("name")),
         (
-            "UPDATE membership SET since = '1990-01-02' WHERE id = (SELECT max(id) FROM membership)",
+            "UPDATE resident SET name = '张四' WHERE scope = (SELECT scope FROM resident ORDER BY scope DESC LIMIT 1)",
+            "resident",
+            Some("name"),
+        ),
+        (
+            "UPDATE membership SET since = '1990-01-02' WHERE id = (SELECT id FROM membership ORDER BY id DESC LIMIT 1)",
             "membership",
             Some("since"),
         ),
-        ("UPDATE fact SET bytes = x'00' WHERE id = (SELECT max(id) FROM fact)", "fact", Some("bytes")),
-        ("UPDATE fact SET staff = scope WHERE id = (SELECT max(id) FROM fact)", "fact", Some("staff")),
-        ("DELETE FROM fact WHERE id = (SELECT min(id) FROM fact)", "fact", None),
-        ("DELETE FROM resident WHERE id = (SELECT min(id) FROM resident)", "resident", None),
+        (
+            "UPDATE fact SET bytes = x'00' WHERE id = (SELECT id FROM fact ORDER BY id DESC LIMIT 1)",
+            "fact",
+            Some("bytes"),
+        ),
+        (
+            "UPDATE fact SET staff = scope WHERE id = (SELECT id FROM fact ORDER BY id DESC LIMIT 1)",
+            "fact",
+            Some("staff"),
+        ),
+        ("DELETE FROM fact WHERE id = (SELECT id FROM fact ORDER BY id LIMIT 1)", "fact", None),
+        ("DELETE FROM resident WHERE id = (SELECT id FROM resident ORDER BY id LIMIT 1)", "resident", None),
     ] {
         let (differences, _) = damaged(sql).await;
         assert_eq!(differences.len(), 1, "{sql}: {differences:#?}");
@@ -121,7 +133,7 @@ async fn other_damage_to_the_log_is_named_too() {
             Some("staff"),
         ),
         ("UPDATE document SET heads = x'' WHERE year = 2026", "document", Some("heads")),
-        ("UPDATE document SET frozen = 1 WHERE year = 2026", "document", Some("frozen")),
+        ("UPDATE document SET frozen = TRUE WHERE year = 2026", "document", Some("frozen")),
         ("DELETE FROM document WHERE year = 2026", "document", None),
         ("UPDATE snapshot SET position = 3 WHERE position = 10", "snapshot", Some("bytes")),
         ("DELETE FROM snapshot WHERE position = 11", "snapshot", None),

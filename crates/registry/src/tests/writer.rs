@@ -1,3 +1,4 @@
+use super::database::Database;
 use super::{District, LEADERS, NOW, register, scope};
 use crate::audit::{Step, note};
 use crate::tables::audit;
@@ -8,18 +9,21 @@ use std::sync::mpsc::channel;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn jobs_that_wait_are_committed_together_and_one_that_fails_takes_nothing_with_it() {
-    let district = District::open().await;
+    let district = District::open_in(Database::file()).await;
     let before = district.registry.figures();
+    let (begin, begun) = channel::<()>();
     let (release, released) = channel::<()>();
     let database = district.registry.database.clone();
     let blocked = tokio::spawn(async move {
         database
             .write(move |_| {
+                begin.send(()).unwrap();
                 let _ = released.recv();
                 Ok::<_, StoreError>(())
             })
             .await
     });
+    begun.recv().unwrap();
     let mut jobs = tokio::task::JoinSet::new();
     for turn in 0..20 {
         let database = district.registry.database.clone();
@@ -52,7 +56,7 @@ async fn jobs_that_wait_are_committed_together_and_one_that_fails_takes_nothing_
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_queue_is_told_at_once_and_what_was_queued_is_done_before_closing() {
     let district = District::open().await;
-    let settings = crate::Settings { writer_queue: 2, ..district.settings.clone() };
+    let settings = crate::Settings { writers: 1, writer_queue: 2, ..district.settings.clone() };
     district.registry.clone().close().await.unwrap();
     let registry = Registry::open(&settings).unwrap();
     let (begin, begun) = channel::<()>();
@@ -87,7 +91,7 @@ async fn a_full_queue_is_told_at_once_and_what_was_queued_is_done_before_closing
 
 #[tokio::test(flavor = "multi_thread")]
 async fn when_the_database_gives_up_a_group_nothing_of_it_is_kept_and_nobody_is_told_otherwise() {
-    let district = District::open().await;
+    let district = District::open_in(Database::file()).await;
     let (begin, begun) = channel::<()>();
     let (release, released) = channel::<()>();
     let database = district.registry.database.clone();

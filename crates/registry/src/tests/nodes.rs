@@ -1,0 +1,58 @@
+//! Several nodes over one database.
+
+use super::{AGENT, District, LEADERS, NOW, contact_phone, nonce, register, scope, visit};
+use crate::{EnrolError, Registry};
+use gridwork_sync::message::Outcome::Merged;
+use tokio::task::JoinSet;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 8)]
+async fn phones_and_staff_on_two_nodes_at_once_leave_feeds_without_a_gap_and_lose_nothing() {
+    let district = District::open().await;
+    let nodes = [district.registry.clone(), Registry::open(&district.settings).unwrap()];
+    let shared = register();
+    district.registry.edit(AGENT, shared.clone(), None, Some(scope(0)), NOW).await.unwrap();
+    let mut tasks = JoinSet::new();
+    for turn in 0..24 {
+        let mut phone = district.phone(LEADERS[turn % 2]).await;
+        let new = register();
+        phone.record(&new, scope(turn % 2));
+        for note in ["一", "二", "三"] {
+            phone.record(&visit(new.household, note), scope(turn % 2));
+        }
+        let (node, device, request) = (nodes[turn / 2 % 2].clone(), phone.device.clone(), phone.request());
+        tasks.spawn(async move {
+            let answer = node.exchange(&device, nonce(), request, NOW).await.unwrap();
+            assert_eq!(answer.verdicts.len(), 4);
+            assert!(answer.verdicts.iter().all(|verdict| verdict.outcome == Merged), "{:?}", answer.verdicts);
+        });
+        // All of them change one household, each on the version that is there when its turn comes.
+        let (node, household) = (nodes[turn % 2].clone(), shared.household);
+        tasks.spawn(async move {
+            let number = format!("139000000{turn:02}");
+            node.edit(AGENT, contact_phone(household, &number), None, None, NOW).await.unwrap();
+        });
+    }
+    while let Some(done) = tasks.join_next().await {
+        done.unwrap();
+    }
+    let report = district.verify().await;
+    assert_eq!((report.changes, report.feed_rows), (24 * 5 + 1, 24 * 5 + 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 8)]
+async fn a_code_that_two_phones_use_on_two_nodes_at_the_same_moment_enrols_one_of_them() {
+    let district = District::open().await;
+    let nodes = [district.registry.clone(), Registry::open(&district.settings).unwrap()];
+    for turn in 0..8 {
+        let code = district.registry.issue_enrolment_code(None, LEADERS[0], NOW).await.unwrap();
+        let enrol = |node: usize| {
+            let (node_, code) = (nodes[node].clone(), code.clone());
+            let key = [turn * 2 + node as u8; 32];
+            tokio::spawn(async move { node_.enrol(code.as_str(), key, nonce(), NOW).await })
+        };
+        let (one, other) = tokio::join!(enrol(0), enrol(1));
+        let enrolled = [one.unwrap(), other.unwrap()];
+        assert_eq!(enrolled.iter().filter(|one| one.is_ok()).count(), 1, "{enrolled:?}");
+        assert!(enrolled.iter().any(|one| matches!(one, Err(EnrolError::Code))), "{enrolled:?}");
+    }
+}
