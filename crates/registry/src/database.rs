@@ -14,6 +14,7 @@ mod writer;
 pub(crate) use blob::{Blob, DocumentBlob, HashBlob, Id};
 
 use crate::figures::{Counters, add};
+use crate::origin::Origin;
 use crate::settings::{OpenError, Settings};
 use diesel::connection::SimpleConnection;
 use diesel::r2d2::{ConnectionManager, CustomizeConnection, Pool};
@@ -175,8 +176,9 @@ impl Database {
         F: FnOnce(&mut Connection) -> Result<T, E> + Send + 'static,
         A: FnOnce(Result<T, E>) + Send + 'static,
     {
+        let origin = Origin::current();
         let job: Job = Box::new(move |connection| {
-            let outcome = in_transaction(connection, work);
+            let outcome = origin.run(|| in_transaction(connection, work));
             let done = outcome.is_ok();
             let answer = move |committed: Result<(), StoreError>| {
                 answer(outcome.and_then(|done| committed.map(|()| done).map_err(E::from)));
