@@ -15,6 +15,7 @@ mod waiting;
 mod wire;
 
 mod arrival;
+mod audit;
 mod demo;
 mod feed;
 mod full_disk;

@@ -3,6 +3,7 @@
 //! **Invariant:** a request that was accepted is answered, or cut off only after the shutdown timeout; the registry is
 //! closed after the last of them.
 
+use crate::clock;
 use crate::envelope;
 use crate::limits;
 use crate::metrics;
@@ -118,13 +119,19 @@ impl Application {
         servers.extend(self.metrics.map(|(server, _)| server));
         let handles: Vec<ServerHandle> = servers.iter().map(Server::handle).collect();
         let mut serving = pin!(try_join_all(servers));
+        let sealer = self.registry.sealer()?;
         let ended = tokio::select! {
             ended = &mut serving => ended,
+            () = sealer.run(clock::now) => Ok(Vec::new()), // it runs until the registry is closed
             () = stop => {
                 let stopping = join_all(handles.iter().map(|handle| handle.stop(true)));
                 tokio::join!(serving, stopping).0
             }
         };
+        // Nobody is answered any more: this is the last that is to be sealed.
+        if let Err(error) = sealer.seal(clock::now()).await {
+            tracing::warn!(%error, "audit rows wait to be sealed until the next start");
+        }
         self.registry.close().await?;
         tracing::info!("stopped");
         ended?;
@@ -184,6 +191,7 @@ fn serve_metrics(address: SocketAddr, state: Data<State>) -> io::Result<(Server,
 }
 
 async fn scrape(state: Data<State>) -> Result<HttpResponse, Problem> {
+    state.metrics.note_audit_lag(state.registry.audit_lag_ms(clock::now()).await?);
     let text = state.metrics.text(&state.registry.figures()).map_err(Problem::internal)?;
     Ok(HttpResponse::Ok().insert_header((header::CONTENT_TYPE, metrics::MEDIA_TYPE)).body(text))
 }

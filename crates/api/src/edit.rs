@@ -6,6 +6,7 @@
 use crate::caller::Caller;
 use crate::entity_tag::{self, Seen};
 use crate::problem::{Kind, Problem};
+use crate::shown::Shown;
 use crate::state::State;
 use crate::view::ConflictBody;
 use actix_web::HttpResponse;
@@ -58,13 +59,17 @@ pub(crate) async fn apply(
     let concurrent = seen.as_ref().is_some_and(|seen| entity_tag::spell(seen) != entity_tag::spell(&view.heads));
     match state.registry.edit(caller.staff, edit, seen, None, caller.now).await {
         Ok(edited) => Ok(EditedBody::new(household, edited)),
-        Err(EditError::Build(BuildError::Nothing)) => Ok(EditedBody {
-            household: household.to_string(),
-            version: entity_tag::spell(&view.heads),
-            change: None,
-            concurrent,
-            conflicts: view.conflicts.into_iter().map(Into::into).collect(),
-        }),
+        Err(EditError::Build(BuildError::Nothing)) => {
+            // Nothing was written that the audit log would have, and the conflicts are shown all the same.
+            let view = Shown::to(caller, state, view).await?.into_inner();
+            Ok(EditedBody {
+                household: household.to_string(),
+                version: entity_tag::spell(&view.heads),
+                change: None,
+                concurrent,
+                conflicts: view.conflicts.into_iter().map(Into::into).collect(),
+            })
+        }
         Err(error) => Err(error.into()),
     }
 }

@@ -9,6 +9,7 @@
 
 use crate::limits;
 use crate::metrics::NO_ROUTE;
+use crate::origin;
 use crate::problem::{self, Kind, Problem};
 use crate::request_id::{self, RequestId};
 use crate::state::State;
@@ -91,7 +92,14 @@ async fn answer(
         let response = problem.response(id);
         return Ok((request.into_response(response), None));
     }
-    match AssertUnwindSafe(next.call(request)).catch_unwind().await {
+    let origin = match origin::of(&request, id) {
+        Ok(origin) => origin,
+        Err(problem) => {
+            let response = problem.response(id);
+            return Ok((request.into_response(response), None));
+        }
+    };
+    match AssertUnwindSafe(origin.scope(next.call(request))).catch_unwind().await {
         Ok(Ok(answer)) => Ok(as_problem(answer.map_into_boxed_body(), id)),
         Ok(Err(error)) => Err(Problem::of_status(error.as_response_error().status_code(), Some(error.to_string()))),
         Err(panic) => Err(Problem::internal(format!("a handler panicked: {}", message(&*panic)))),

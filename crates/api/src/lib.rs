@@ -23,12 +23,14 @@ mod envelope;
 mod gate;
 mod metrics;
 mod openapi;
+mod origin;
 mod problem;
 mod proof;
 mod record;
 mod request_id;
 mod request_parts;
 mod routes;
+mod shown;
 mod state;
 mod view;
 

@@ -99,6 +99,9 @@ pub const ACCESS_TOKEN_S: u64 = 15 * 60;
 /// Characters of a request id that a caller brings along.
 pub const LONGEST_REQUEST_ID: usize = 64;
 
+/// Characters of the reason that a caller gives for a request: a sentence or two.
+pub const LONGEST_REASON: usize = 200;
+
 /// Rows of a page unless the caller says otherwise.
 pub const DEFAULT_PAGE_ROWS: u32 = 50;
 

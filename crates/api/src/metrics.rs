@@ -24,6 +24,7 @@ pub(crate) struct Metrics {
     requests: IntCounterVec,
     durations: HistogramVec,
     under_way: IntGauge,
+    audit_lag: IntGauge,
     registry: IntGaugeVec,
 }
 
@@ -44,13 +45,18 @@ impl Metrics {
             requests: IntCounterVec::new(requests, &["route", "method", "status"])?,
             durations: HistogramVec::new(durations.buckets(DURATIONS_S.to_vec()), &["route", "method"])?,
             under_way: IntGauge::new("gridwork_http_requests_under_way", "Requests that are being answered.")?,
+            audit_lag: IntGauge::new(
+                "gridwork_audit_lag_milliseconds",
+                "Age of the oldest audit row that is not sealed; over 1000 for long, the sealer does not keep up.",
+            )?,
             registry: IntGaugeVec::new(registry, &["figure"])?,
         };
-        let collectors: [Box<dyn Collector>; 4] = [
+        let collectors: [Box<dyn Collector>; 5] = [
             Box::new(metrics.requests.clone()),
             Box::new(metrics.durations.clone()),
             Box::new(metrics.under_way.clone()),
             Box::new(metrics.registry.clone()),
+            Box::new(metrics.audit_lag.clone()),
         ];
         collectors.into_iter().try_for_each(|collector| metrics.all.register(collector))?;
         Ok(metrics)
@@ -67,6 +73,11 @@ impl Metrics {
         let method = label(method);
         self.requests.with_label_values(&[route, method, status.as_str()]).inc();
         self.durations.with_label_values(&[route, method]).observe(took.as_secs_f64());
+    }
+
+    /// Sets for how long the oldest audit row has been waiting to be sealed.
+    pub(crate) fn note_audit_lag(&self, lag_ms: u64) {
+        self.audit_lag.set(i64::try_from(lag_ms).unwrap_or(i64::MAX));
     }
 
     /// The text that a Prometheus server scrapes.
@@ -88,6 +99,7 @@ impl Metrics {
             ("held", figures.held),
             ("quarantined", figures.quarantined),
             ("unreadable", figures.unreadable),
+            ("audit_sealed", figures.audit_sealed),
         ];
         for (figure, value) in figures {
             self.registry.with_label_values(&[figure]).set(i64::try_from(value).unwrap_or(i64::MAX));

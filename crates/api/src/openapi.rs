@@ -5,6 +5,7 @@
 //!
 //! **Invariant:** the document names every status that an operation answers, and every error is a problem.
 
+use crate::origin;
 use crate::problem::{Kind, MEDIA_TYPE, ProblemBody};
 use crate::routes;
 use actix_web::App;
@@ -60,6 +61,7 @@ pub(crate) fn allowed_methods(pattern: &str) -> Option<&'static str> {
         (name = "needs", description = "What help residents and households need 需求标签."),
         (name = "visits", description = "Visits 走访 and notes."),
         (name = "conflicts", description = "Fields on which people disagree, until somebody decides."),
+        (name = "audit", description = "Who read or wrote about whom, why and from where."),
         (name = "devices", description = "Enrolment of phones, and their exchange with the registry."),
         (name = "health", description = "Whether the server lives and can serve.")
     ),
@@ -83,6 +85,7 @@ fn frame() -> OpenApi {
 fn complete(mut document: OpenApi) -> OpenApi {
     for item in document.paths.paths.values_mut() {
         for (_, operation) in methods_mut(item) {
+            origin::document(operation);
             add_problems(operation);
         }
     }
@@ -124,7 +127,7 @@ fn problems(operation: &Operation) -> Vec<Kind> {
         plain.any(|one| one.parameter_in == place && name.is_none_or(|name| one.name == name))
     };
     if operation.security.is_some() {
-        kinds.extend([Kind::Unauthenticated, Kind::Forbidden]);
+        kinds.extend([Kind::Unauthenticated, Kind::Forbidden, Kind::Malformed]);
     }
     if operation.request_body.is_some() {
         kinds.extend([Kind::Malformed, Kind::Timeout, Kind::TooLarge, Kind::UnsupportedMediaType, Kind::Invalid]);

@@ -3,6 +3,7 @@
 //! **Invariant:** every route of the API is registered here, and by that is in the OpenAPI document.
 
 pub(crate) mod area;
+pub(crate) mod audit;
 pub(crate) mod conflict;
 pub(crate) mod enrolment;
 pub(crate) mod health;
@@ -40,5 +41,6 @@ pub(crate) fn register(config: &mut ServiceConfig) {
         .service(visit::list_all)
         .service(visit::list)
         .service(conflict::list)
-        .service(conflict::decide);
+        .service(conflict::decide)
+        .service(audit::list);
 }

@@ -3,10 +3,11 @@
 //! Ids are 22 characters of base64url, instants milliseconds since 1970-01-01 UTC. It does not know who reads: what lies
 //! outside a caller's reach never gets here.
 //!
-//! **Invariant:** what is shown is listed here field by field; a field that a view gains later is not shown by accident.
+//! **Invariant:** what is about persons becomes a body only when the audit log has it ([`Shown`]). what is shown is listed here field by field; a field that a view gains later is not shown by accident.
 
 use crate::entity_tag;
 use crate::record::{DwellingRecord, FieldValue, HouseholdRecord, MembershipRecord, ResidentRecord};
+use crate::shown::Shown;
 use gridwork_domain::area::Area;
 use gridwork_domain::fields::Record;
 use gridwork_domain::household::{self, Household, RecordPath};
@@ -201,7 +202,8 @@ pub(crate) struct PageBody<T> {
 
 impl<T> PageBody<T> {
     /// A page of the registry in JSON.
-    pub(crate) fn of<V: Into<T>>(page: gridwork_registry::Page<V>) -> Self {
+    pub(crate) fn of<V: Into<T>>(page: Shown<gridwork_registry::Page<V>>) -> Self {
+        let page = page.into_inner();
         let next = page.next.map(|cursor| cursor.to_string());
         Self { items: page.items.into_iter().map(Into::into).collect(), next }
     }
@@ -250,8 +252,9 @@ impl From<HouseholdSummary> for HouseholdSummaryBody {
     }
 }
 
-impl From<HouseholdView> for HouseholdBody {
-    fn from(view: HouseholdView) -> Self {
+impl From<Shown<HouseholdView>> for HouseholdBody {
+    fn from(view: Shown<HouseholdView>) -> Self {
+        let view = view.into_inner();
         let household = &view.household;
         let record = |path: &RecordPath| household.record(path).cloned().unwrap_or_default();
         Self {

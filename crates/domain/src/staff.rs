@@ -49,6 +49,8 @@ pub enum Operation {
     RecordFacts,
     /// Enrolling devices, opening areas, appointing staff.
     Administer,
+    /// Reading the audit log: who read or wrote about whom.
+    ReadAudit,
 }
 
 impl Role {
@@ -96,7 +98,7 @@ impl Role {
     /// Whether the role gives this operation within its area and term. An administrator runs the installation and has
     /// no business with homes.
     pub const fn may(self, operation: Operation) -> bool {
-        use Operation::{Administer, EditHousehold, Read, RecordFacts};
+        use Operation::{Administer, EditHousehold, Read, ReadAudit, RecordFacts};
         match operation {
             Read => matches!(
                 self,
@@ -105,6 +107,7 @@ impl Role {
             EditHousehold => matches!(self, Self::GridLeader | Self::CommunityWorker | Self::CallAgent),
             RecordFacts => matches!(self, Self::GridLeader | Self::Liaison),
             Administer => matches!(self, Self::Administrator),
+            ReadAudit => matches!(self, Self::Auditor | Self::DataProtectionOfficer),
         }
     }
 }

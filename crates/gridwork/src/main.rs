@@ -1,5 +1,6 @@
 //! The `gridwork` binary: the server, its tools, a phone on the command line, and the demo.
 
+mod audit;
 mod demo;
 mod phone;
 mod serve;
@@ -36,6 +37,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// The audit log: its chain, walked and checked, and its head, to be kept elsewhere; settings as for `serve`.
+    Audit(audit::Arguments),
     /// Prints the OpenAPI document.
     Openapi,
     /// Drives a phone from the command line.
@@ -72,6 +75,7 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
         Command::Serve => serve::serve()?,
         Command::Setup(arguments) => setup::run(&arguments)?,
         Command::Verify { json } => return serve::verify(json),
+        Command::Audit(arguments) => return audit::run(&arguments),
         Command::Openapi => print!("{}", gridwork_api::openapi_json()),
         Command::Phone(arguments) => phone::run(&arguments)?,
         Command::Demo(arguments) => return demo::run(&arguments),

@@ -17,6 +17,7 @@ pub(crate) use blob::{Blob, DocumentBlob, HashBlob, Id};
 pub(crate) use either::on_each;
 
 use crate::figures::{Counters, add};
+use crate::origin::Origin;
 use crate::settings::{OpenError, Settings};
 use connection::{Begin, Opener, transact};
 use diesel::r2d2::Pool;
@@ -273,6 +274,8 @@ impl Database {
         F: FnMut(&mut Connection) -> Result<T, E> + Send + 'static,
         A: FnOnce(Result<T, E>) + Send + 'static,
     {
+        let (origin, mut work) = (Origin::current(), work);
+        let work = move |connection: &mut Connection| origin.clone().run(|| work(connection));
         self.writer.submit(Box::new(Asked::new(how, work, answer))).inspect_err(|error| {
             if matches!(error, StoreError::Overloaded { .. }) {
                 add(&self.counters.overloaded, 1);

@@ -5,7 +5,7 @@
 //!
 //! **Invariant:** an edit that is refused leaves nothing behind.
 
-use crate::audit::{Step, note};
+use crate::audit::{Step, Written, note};
 use crate::database::{Blob, Connection, DocumentBlob, Failure, Id, StoreError, fails_as_the_store_does};
 use crate::figures::add;
 use crate::judge_view::operation;
@@ -25,7 +25,7 @@ use gridwork_sync::change::{Base, BuildError, Head, RawChange, record_fact, writ
 use gridwork_sync::document::{ChangeHash, DocumentId, DocumentKey};
 use gridwork_sync::genesis;
 use gridwork_sync::guard::{Offered, Refusal};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What an edit came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,8 +135,9 @@ impl Registry {
             let heads = heads_of(&ledger, &applied.key)?;
             let conflicts = ledger.query(|connection| conflicts_of(connection, edit.household))?;
             ledger.finish()?;
-            let subject = Some(applied.key.id.as_bytes().as_slice());
-            note(connection, &Step { subject, ..Step::new(now, Some(by), "edit") })?;
+            let (detail, persons) = (applied.written.detail(), applied.written.persons);
+            let subject = Some(applied.change.0.as_slice());
+            note(connection, &Step { subject, detail: &detail, persons, ..Step::new(now, Some(by), "edit") })?;
             Ok::<_, EditError>(Edited { change: applied.change, heads, concurrent: applied.concurrent, conflicts })
         });
         let edited = edited.await?;
@@ -154,16 +155,22 @@ impl Registry {
             let scopes = scopes_of(connection, &edits)?;
             let ledger = Ledger::new(connection, now, scopes)?;
             let mut imported = Imported::default();
+            let mut written: BTreeMap<StaffId, Written> = BTreeMap::new();
             for (index, one) in edits.iter().enumerate() {
                 match apply(&ledger, one.by, &one.edit, None, one.home) {
-                    Ok(_) => imported.merged += 1,
+                    Ok(applied) => {
+                        imported.merged += 1;
+                        written.entry(one.by).or_default().absorb(applied.written);
+                    }
                     Err(EditError::Build(BuildError::Nothing)) => imported.nothing_to_do += 1,
                     Err(source) => return Err(ImportError { index, source }),
                 }
             }
             ledger.finish()?;
-            let detail = format!(r#"{{"edits":{}}}"#, edits.len());
-            note(connection, &Step { detail: &detail, ..Step::new(now, None, "import") })?;
+            for (by, written) in written {
+                let (detail, persons) = (written.detail(), written.persons);
+                note(connection, &Step { detail: &detail, persons, ..Step::new(now, Some(by), "import") })?;
+            }
             Ok(imported)
         })?;
         add(&self.counters.merged, imported.merged);
@@ -189,6 +196,7 @@ struct Applied {
     key: DocumentKey,
     change: ChangeHash,
     concurrent: bool,
+    written: Written,
 }
 
 /// Builds an edit's change, has it judged, and merges it.
@@ -223,7 +231,7 @@ fn apply(
     };
     let offered = Offered { key, scope: home, bytes: &change.bytes };
     match ledger.insist(&sender, &offered)? {
-        Ok(change) => Ok(Applied { key, change, concurrent }),
+        Ok(change) => Ok(Applied { key, change, concurrent, written: Written::of(home, edit.household, &outcome) }),
         Err(refusal) => Err(EditError::Refused(refusal)),
     }
 }

@@ -5,7 +5,7 @@
 //! **Invariant:** any prefix of any schedule of retries leaves the same registry.
 
 use crate::answer_view::AnswerView;
-use crate::audit::{Step, note};
+use crate::audit::{Step, Subject, note};
 use crate::database::{Connection, Id, StoreError, fails_as_the_store_does};
 use crate::device::contact_before;
 use crate::entitlement::{areas_around, assignments_of, gives_now};
@@ -17,14 +17,14 @@ use crate::nonce::{Nonce, use_nonce};
 use crate::registry::Registry;
 use crate::tables::{actor, device as device_table};
 use diesel::prelude::*;
-use gridwork_domain::id::DeviceId;
+use gridwork_domain::id::{DeviceId, ScopeId};
 use gridwork_domain::instant::Instant;
 use gridwork_domain::staff::{Device, Operation};
 use gridwork_sync::answer::{Asked, answer};
-use gridwork_sync::document::{ActorId, ChangeHash, DocumentKey};
+use gridwork_sync::document::{ActorId, ChangeHash, DocumentId, DocumentKey};
 use gridwork_sync::genesis::GENESIS_ACTOR;
 use gridwork_sync::guard::Offered;
-use gridwork_sync::message::{Answer, ChangeVerdict, Outcome, PROTOCOL, Push, Request};
+use gridwork_sync::message::{Answer, ChangeVerdict, Outcome, PROTOCOL, Push, Request, ScopeAnswer};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -99,9 +99,37 @@ impl Registry {
         });
         let (scopes, authors, left_to_do) = answered.await?;
         self.maintain(left_to_do, received_at);
+        self.note_sent(device, &scopes, received_at).await?;
         add(&self.counters.exchanges, 1);
         let server_time_ms = received_at.ms();
         Ok(Answer { protocol: PROTOCOL, server_time_ms, verdicts, scopes, authors })
+    }
+}
+
+impl Registry {
+    /// Notes whose documents a device is about to be sent; when this returns, that is durable.
+    async fn note_sent(&self, to: &Device, scopes: &[ScopeAnswer], now: Instant) -> Result<(), StoreError> {
+        let (device, staff) = (to.id, to.staff);
+        let mut persons = BTreeSet::new();
+        for scope in scopes {
+            for entry in &scope.entries {
+                let document = DocumentId::from_bytes(*entry.document)
+                    .map_err(|error| StoreError::Unreadable(error.to_string()))?;
+                let scope = ScopeId::from_bytes(*scope.scope);
+                persons.insert(Subject { scope, household: document.subject(), resident: None });
+            }
+        }
+        if persons.is_empty() {
+            return Ok(());
+        }
+        let entries: usize = scopes.iter().map(|scope| scope.entries.len()).sum();
+        let detail = format!(r#"{{"entries":{entries}}}"#);
+        self.database
+            .write(move |connection| {
+                let step = Step::new(now, Some(staff), "pull");
+                note(connection, &Step { device: Some(device), detail: &detail, persons: persons.clone(), ..step })
+            })
+            .await
     }
 }
 
@@ -118,8 +146,12 @@ fn take_in(
     let mut verdicts: Vec<ChangeVerdict> = Vec::new();
     let mut places: BTreeMap<(DocumentKey, ChangeHash), usize> = BTreeMap::new();
     let mut tally = [0u64; 4];
+    let mut persons: BTreeSet<Subject> = BTreeSet::new();
     for push in &request.pushes {
         let key = push.key().map_err(|error| StoreError::Unreadable(error.to_string()))?;
+        // Where it is at home; where the phone says it is, for a household that nobody knows.
+        let home = ledger.document(&key)?.map_or(push.scope(), |known| known.home);
+        persons.insert(Subject { scope: home, household: key.id.subject(), resident: None });
         for bytes in &push.changes {
             let offered = Offered { key, scope: push.scope(), bytes };
             let (fate, merged_besides) = ledger.receive(sender, &offered)?;
@@ -149,7 +181,8 @@ fn take_in(
     if !verdicts.is_empty() {
         let [merged, known, held, quarantined] = tally;
         let detail = format!(r#"{{"merged":{merged},"known":{known},"held":{held},"quarantined":{quarantined}}}"#);
-        let step = Step { device: sender.device, detail: &detail, ..Step::new(sender.at, Some(sender.staff), "sync") };
+        let step = Step::new(sender.at, Some(sender.staff), "sync");
+        let step = Step { device: sender.device, detail: &detail, persons: persons.clone(), ..step };
         ledger.query(|connection| note(connection, &step))?;
         let totals = [&counters.merged, &counters.known, &counters.held, &counters.quarantined];
         totals.into_iter().zip(tally).for_each(|(counter, count)| add(counter, count));

@@ -65,6 +65,8 @@ figures! {
     quarantined,
     /// Documents found unreadable: an alarm if it is not 0.
     unreadable,
+    /// Audit rows sealed by this node.
+    audit_sealed,
 }
 
 /// Adds to a counter.

@@ -25,6 +25,7 @@ mod ledger;
 mod log;
 mod merge;
 mod nonce;
+mod origin;
 mod projection;
 mod query;
 mod registry;
@@ -38,6 +39,10 @@ mod verify;
 
 pub use administration::{AdministerError, Administration, SHORTEST_PASSWORD};
 pub use area_tree::{Grant, Reach};
+pub use audit::{
+    AuditFilter, AuditFinding, AuditReport, AuditView, Head, NotAHead, Oversight, Sealer, Subject, audit_head,
+    verify_audit,
+};
 pub use database::StoreError;
 pub use device::DeviceView;
 pub use editing::{EditError, Edited, Import, ImportError, Imported};
@@ -45,6 +50,7 @@ pub use enrolment::{EnrolError, Enrolled, EnrolmentCode};
 pub use exchange::ExchangeError;
 pub use figures::Figures;
 pub use nonce::Nonce;
+pub use origin::Origin;
 pub use query::{
     AreaView, ConflictView, Cursor, FactView, HouseholdFilter, HouseholdSummary, HouseholdView, MOST_ROWS, NotACursor,
     Page, Person, ReadError, ResidentFilter, ResidentView, VisitView,

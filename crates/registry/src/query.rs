@@ -68,12 +68,12 @@ pub struct Page<T> {
 }
 
 /// The rows that a page of so many records needs: one more, to know whether there is a next page.
-fn rows_for(limit: u32) -> i64 {
+pub(crate) fn rows_for(limit: u32) -> i64 {
     i64::from(limit.clamp(1, MOST_ROWS)) + 1
 }
 
 /// A page of the rows read for it. `cursor` says where the page after a row begins.
-fn page<R, T>(
+pub(crate) fn page<R, T>(
     mut rows: Vec<R>,
     limit: u32,
     cursor: impl Fn(&R) -> Cursor,
@@ -88,10 +88,10 @@ fn page<R, T>(
 }
 
 /// The names of members of staff.
-struct Names(BTreeMap<Id, String>);
+pub(crate) struct Names(BTreeMap<Id, String>);
 
 impl Names {
-    fn read(connection: &mut Connection, of: impl IntoIterator<Item = Id>) -> QueryResult<Self> {
+    pub(crate) fn read(connection: &mut Connection, of: impl IntoIterator<Item = Id>) -> QueryResult<Self> {
         let mut ids: Vec<Id> = of.into_iter().collect();
         ids.sort_unstable();
         ids.dedup();
@@ -100,7 +100,7 @@ impl Names {
         Ok(Self(names.into_iter().collect()))
     }
 
-    fn person(&self, id: Id) -> Person {
+    pub(crate) fn person(&self, id: Id) -> Person {
         Person { staff: id.into(), name: self.0.get(&id).cloned().unwrap_or_default() }
     }
 }

@@ -90,13 +90,38 @@ diesel::table! {
 
 diesel::table! {
     audit (id) {
-        id -> BigInt,
+        id -> Binary,
         at -> BigInt,
         staff -> Nullable<Binary>,
         device -> Nullable<Binary>,
         action -> Text,
         subject -> Nullable<Binary>,
+        persons -> Binary,
         detail -> Text,
+        reason -> Nullable<Text>,
+        source -> Nullable<Text>,
+        request -> Nullable<Text>,
+        position -> Nullable<BigInt>,
+        hash -> Nullable<Binary>,
+    }
+}
+
+diesel::table! {
+    audit_person (position, household, resident) {
+        position -> BigInt,
+        household -> Binary,
+        resident -> Binary,
+        scope -> Binary,
+    }
+}
+
+diesel::table! {
+    audit_chain (id) {
+        id -> Integer,
+        position -> BigInt,
+        hash -> Binary,
+        holder -> Nullable<Binary>,
+        lease_until -> BigInt,
     }
 }
 
@@ -298,6 +323,20 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(
-    actor, assignment, change, conflict, document, fact, feed, household, membership, need, resident, scope, snapshot,
+    actor,
+    assignment,
+    audit,
+    audit_person,
+    change,
+    conflict,
+    document,
+    fact,
+    feed,
+    household,
+    membership,
+    need,
+    resident,
+    scope,
+    snapshot,
     staff,
 );

@@ -8,6 +8,7 @@ use crate::problem::Problem;
 use crate::record::FieldValue;
 use crate::request_parts::{Filter, Ids, page};
 use crate::routes::resident::PageQuery;
+use crate::shown::Shown;
 use crate::state::State;
 use crate::view::{ConflictSummaryBody, PageBody};
 use actix_web::{HttpResponse, get, post, web};
@@ -53,7 +54,7 @@ pub(crate) async fn list(
 ) -> Result<web::Json<PageBody<ConflictSummaryBody>>, Problem> {
     let (after, limit) = page(query.0.after.as_deref(), query.0.limit)?;
     let conflicts = state.registry.conflicts(&caller.reading()?, after, limit).await?;
-    Ok(web::Json(PageBody::of(conflicts)))
+    Ok(web::Json(PageBody::of(Shown::to(&caller, &state, conflicts).await?)))
 }
 
 /// Decide a conflict

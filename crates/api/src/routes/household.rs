@@ -9,6 +9,7 @@ use crate::problem::Problem;
 use crate::record::{DwellingFields, HouseholdFields};
 use crate::request_parts::{Filter, Ids, page, search};
 use crate::routes::resident::NewResidentBody;
+use crate::shown::Shown;
 use crate::state::State;
 use crate::view::{HouseholdBody, HouseholdSummaryBody, PageBody};
 use actix_web::http::header;
@@ -81,7 +82,7 @@ pub(crate) async fn list(
     let resident_name = search("resident_name", resident_name, LONGEST_NAME)?;
     let filter = HouseholdFilter { area, resident_name, address: search("address", address, LONGEST_ADDRESS)? };
     let found = state.registry.households(&caller.reading()?, filter, after, limit).await?;
-    Ok(web::Json(PageBody::of(found)))
+    Ok(web::Json(PageBody::of(Shown::to(&caller, &state, found).await?)))
 }
 
 /// Read a household
@@ -107,6 +108,7 @@ pub(crate) async fn read(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let view = state.registry.household(&caller.reading()?, id.0).await?.ok_or_else(Problem::not_found)?;
+    let view = Shown::to(&caller, &state, view).await?;
     let tag = entity_tag::spell(&view.heads);
     Ok(HttpResponse::Ok().insert_header((header::ETAG, tag)).json(HouseholdBody::from(view)))
 }

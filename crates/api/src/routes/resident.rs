@@ -8,6 +8,7 @@ use crate::limits::LONGEST_NAME;
 use crate::problem::Problem;
 use crate::record::{MembershipFields, ResidentFields};
 use crate::request_parts::{Filter, Ids, page, search};
+use crate::shown::Shown;
 use crate::state::State;
 use crate::view::{PageBody, ResidentBody};
 use actix_web::{HttpResponse, get, patch, post, web};
@@ -104,7 +105,7 @@ pub(crate) async fn search_all(
     let (after, limit) = page(after.as_deref(), limit)?;
     let filter = ResidentFilter { area, household: None, name: search("name", name, LONGEST_NAME)? };
     let found = state.registry.residents(&caller.reading()?, filter, after, limit).await?;
-    Ok(web::Json(PageBody::of(found)))
+    Ok(web::Json(PageBody::of(Shown::to(&caller, &state, found).await?)))
 }
 
 /// List the residents of a household
@@ -128,7 +129,8 @@ pub(crate) async fn list(
     let reach = caller.reading()?;
     state.registry.household(&reach, id.0).await?.ok_or_else(Problem::not_found)?;
     let filter = ResidentFilter { household: Some(id.0), ..ResidentFilter::default() };
-    Ok(web::Json(PageBody::of(state.registry.residents(&reach, filter, after, limit).await?)))
+    let found = state.registry.residents(&reach, filter, after, limit).await?;
+    Ok(web::Json(PageBody::of(Shown::to(&caller, &state, found).await?)))
 }
 
 /// Add a resident

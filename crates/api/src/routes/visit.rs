@@ -4,6 +4,7 @@ use crate::caller::Caller;
 use crate::problem::Problem;
 use crate::request_parts::{Filter, Ids, page};
 use crate::routes::resident::PageQuery;
+use crate::shown::Shown;
 use crate::state::State;
 use crate::view::PageBody;
 use crate::view::visit::RecordedBody;
@@ -45,7 +46,8 @@ pub(crate) async fn list_all(
 ) -> Result<web::Json<PageBody<RecordedBody>>, Problem> {
     let VisitQuery { area, after, limit } = query.0;
     let (after, limit) = page(after.as_deref(), limit)?;
-    Ok(web::Json(PageBody::of(state.registry.visits_within(&caller.reading()?, area, after, limit).await?)))
+    let visits = state.registry.visits_within(&caller.reading()?, area, after, limit).await?;
+    Ok(web::Json(PageBody::of(Shown::to(&caller, &state, visits).await?)))
 }
 
 /// List the visits of a household
@@ -67,5 +69,6 @@ pub(crate) async fn list(
 ) -> Result<web::Json<PageBody<RecordedBody>>, Problem> {
     let (after, limit) = page(query.0.after.as_deref(), query.0.limit)?;
     let visits = state.registry.visits(&caller.reading()?, id.0, after, limit).await?;
-    Ok(web::Json(PageBody::of(visits.ok_or_else(Problem::not_found)?)))
+    let visits = Shown::to(&caller, &state, visits.ok_or_else(Problem::not_found)?).await?;
+    Ok(web::Json(PageBody::of(visits)))
 }

@@ -18,8 +18,13 @@ pub struct NotACursor;
 
 impl Cursor {
     /// The cursor of these ids, with some text after them.
-    pub(super) fn new(ids: &[[u8; 16]], rest: &str) -> Self {
+    pub(crate) fn new(ids: &[[u8; 16]], rest: &str) -> Self {
         Self(ids.iter().map(spell).chain([rest.to_owned()]).collect())
+    }
+
+    /// The number that a cursor without ids is.
+    pub(crate) fn number(&self) -> Result<i64, NotACursor> {
+        self.0.parse().map_err(|_| NotACursor)
     }
 
     /// The ids of a cursor, and the text after them.

@@ -28,6 +28,8 @@ pub struct FactView {
 /// A visit or a note, with its corrections.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VisitView {
+    /// The grid in which the household was when it was recorded.
+    pub scope: ScopeId,
     /// The visit or note.
     pub fact: FactView,
     /// Its corrections, in the order of their arrival.
@@ -149,7 +151,7 @@ fn with_corrections(
     }
     page(rows, limit, at, |row| {
         let corrections = by_fact.remove(&Some((row.household, row.id))).unwrap_or_default();
-        Ok(VisitView { fact: view(&row, &names)?, corrections })
+        Ok(VisitView { scope: row.scope.into(), fact: view(&row, &names)?, corrections })
     })
 }
 

@@ -1,0 +1,116 @@
+//! Where a request comes from and why it is made, as the audit log keeps it.
+//!
+//! The reason comes in the header `Audit-Reason`, percent-encoded UTF-8 (RFC 3986, 2.1), since a header carries ASCII
+//! alone. The address is the peer's; what a proxy says of whom it asks for is added and marked as that, because whoever
+//! reaches the server directly can say it, too.
+//!
+//! **Invariant:** neither a token nor anything of a body or a query gets into the audit log by this way.
+
+use crate::limits::LONGEST_REASON;
+use crate::problem::{Kind, Problem};
+use crate::request_id::RequestId;
+use actix_web::dev::ServiceRequest;
+use actix_web::http::header::{HeaderMap, HeaderName};
+use gridwork_registry::Origin;
+use percent_encoding::percent_decode;
+use std::net::IpAddr;
+use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::Type;
+use utoipa::openapi::{ObjectBuilder, RefOr, Required};
+
+/// Name of the header with the reason.
+const REASON: HeaderName = HeaderName::from_static("audit-reason");
+/// What a proxy says of whom it asks for.
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// The origin of a request.
+///
+/// # Errors
+/// A problem for a reason that is none.
+pub(crate) fn of(request: &ServiceRequest, id: &RequestId) -> Result<Origin, Problem> {
+    let peer = request.peer_addr().map(|peer| peer.ip());
+    let source = peer.map(|peer| match forwarded_for(request.headers()) {
+        Some(client) => format!("{peer} for {client}"),
+        None => peer.to_string(),
+    });
+    Ok(Origin { source, request: Some(id.to_string()), reason: reason(request.headers())? })
+}
+
+/// Adds the header to what staff may send with an operation.
+pub(crate) fn document(operation: &mut Operation) {
+    let of_staff = operation.security.iter().flatten().any(|one| {
+        let one = serde_json::to_value(one).unwrap_or_default();
+        one.get("staff").is_some()
+    });
+    if !of_staff {
+        return;
+    }
+    let description =
+        "Why you read or write this, percent-encoded UTF-8; the audit log keeps it. Name no person in it.";
+    let schema = ObjectBuilder::new().schema_type(Type::String).max_length(Some(LONGEST_REASON * 12));
+    let header = ParameterBuilder::new()
+        .name("Audit-Reason")
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some(description))
+        .schema(Some(schema))
+        .example(Some("%E5%9B%9E%E8%AE%BF".into()));
+    operation.parameters.get_or_insert_default().push(RefOr::T(header.build()));
+}
+
+/// The address that the nearest proxy added.
+fn forwarded_for(headers: &HeaderMap) -> Option<IpAddr> {
+    let last = headers.get_all(&FORWARDED_FOR).last()?.to_str().ok()?;
+    last.rsplit(',').next()?.trim().parse().ok()
+}
+
+fn reason(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let mut values = headers.get_all(&REASON);
+    let (first, second) = (values.next(), values.next());
+    let Some(value) = first else { return Ok(None) };
+    let text = percent_decode(value.as_bytes()).decode_utf8().ok();
+    let text = text.map(|text| text.trim().to_owned()).filter(|text| {
+        second.is_none() && (1..=LONGEST_REASON).contains(&text.chars().count()) && !text.chars().any(char::is_control)
+    });
+    let refused = || {
+        let detail =
+            format!("audit-reason is one line of 1 to {LONGEST_REASON} characters, percent-encoded, sent once");
+        Problem::new(Kind::Malformed, detail)
+    };
+    text.map(Some).ok_or_else(refused)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::http::header::HeaderValue;
+    use actix_web::test::TestRequest;
+
+    fn read(name: &HeaderName, values: &[&str]) -> Result<Origin, Problem> {
+        let mut request = TestRequest::default().peer_addr(([10, 0, 0, 5], 4711).into());
+        for value in values {
+            request = request.append_header((name, HeaderValue::from_str(value).expect("a header")));
+        }
+        let request = request.to_srv_request();
+        of(&request, &RequestId::of(request.headers()))
+    }
+
+    #[test]
+    fn a_reason_is_one_line_in_any_script() {
+        let reason = |values: &[&str]| read(&REASON, values).map(|origin| origin.reason);
+        assert_eq!(reason(&[]).expect("none"), None);
+        assert_eq!(reason(&["%E5%9B%9E%E8%AE%BF%202026-17"]).expect("one").as_deref(), Some("回访 2026-17"));
+        assert!(reason(&[&"%E7%BD%91".repeat(LONGEST_REASON)]).is_ok());
+        for refused in [&["%20"][..], &["%FF"], &["a%0Ab"], &["one", "two"], &[&"a".repeat(LONGEST_REASON + 1)]] {
+            assert!(reason(refused).is_err(), "{refused:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_proxy_says_is_added_and_never_stands_for_the_peer() {
+        let source = |values: &[&str]| read(&FORWARDED_FOR, values).expect("an origin").source;
+        assert_eq!(source(&[]).as_deref(), Some("10.0.0.5"));
+        assert_eq!(source(&["1.2.3.4, 203.0.113.9"]).as_deref(), Some("10.0.0.5 for 203.0.113.9"));
+        assert_eq!(source(&["somebody; else"]).as_deref(), Some("10.0.0.5"));
+    }
+}
