@@ -253,7 +253,7 @@ mod tests {
     fn each_operation(mut look: impl FnMut(&str, &serde_json::Value)) {
         let mut document: serde_json::Value = serde_json::from_str(openapi_json()).expect("JSON");
         completion::for_each_operation(&mut document, |_, operation| {
-            look(&operation["operationId"].as_str().expect("an id").to_owned(), operation);
+            look(operation["operationId"].as_str().expect("an id"), operation);
         });
     }
 
