@@ -1,9 +1,14 @@
 //! The OpenAPI 3.1 document: made from the routes themselves, committed as `openapi/openapi.json`.
 //!
 //! What every operation of a kind can answer (no token, no such household, a body that is too large) is added here by
-//! rule, so that no operation can forget it.
+//! rule, so that no operation can forget it; examples, the forms of texts and links are added by [`completion`].
 //!
 //! **Invariant:** the document names every status that an operation answers, and every error is a problem.
+
+mod completion;
+mod example;
+mod form;
+mod link;
 
 use crate::origin;
 use crate::problem::{Kind, MEDIA_TYPE, ProblemBody};
@@ -11,9 +16,11 @@ use crate::routes;
 use actix_web::App;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
+use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, ParameterIn};
+use utoipa::openapi::schema::Type;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{Content, OpenApi, PathItem, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::openapi::{ContentBuilder, ObjectBuilder, OpenApi, PathItem, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{OpenApi as _, ToSchema};
 use utoipa_actix_web::AppExt;
 
@@ -22,7 +29,8 @@ static DOCUMENT: LazyLock<OpenApi> = LazyLock::new(|| {
 });
 
 static JSON: LazyLock<String> = LazyLock::new(|| {
-    let json = DOCUMENT.to_pretty_json();
+    let document = serde_json::to_value(&*DOCUMENT).map(completion::complete);
+    let json = document.and_then(|document| serde_json::to_string_pretty(&document));
     json.expect("the document has no maps with keys other than texts") + "\n"
 });
 
@@ -87,18 +95,34 @@ fn complete(mut document: OpenApi) -> OpenApi {
         for (_, operation) in methods_mut(item) {
             origin::document(operation);
             add_problems(operation);
+            // Said outright: who reads the document need not guess whether a token was forgotten.
+            operation.security.get_or_insert_default();
         }
     }
     let answers =
-        Kind::ALL.iter().map(|kind| (kind.name().to_owned(), RefOr::T(problem(format!("{}.", kind.title())))));
+        Kind::ALL.iter().map(|kind| (kind.name().to_owned(), RefOr::T(problem(*kind, format!("{}.", kind.title())))));
     document.components.get_or_insert_default().responses.extend(answers);
     document
 }
 
-/// An answer that is a problem.
-fn problem(description: impl Into<String>) -> Response {
+/// An answer that is a problem, with an example of one of this kind.
+fn problem(kind: Kind, description: impl Into<String>) -> Response {
     let schema = RefOr::Ref(Ref::from_schema_name(ProblemBody::name()));
-    ResponseBuilder::new().description(description).content(MEDIA_TYPE, Content::new(Some(schema))).build()
+    let content = ContentBuilder::new().schema(Some(schema)).example(Some(kind.example())).build();
+    let response = ResponseBuilder::new().description(description).content(MEDIA_TYPE, content);
+    let header =
+        |form: ObjectBuilder, what: &str| HeaderBuilder::new().schema(Some(form)).description(Some(what)).build();
+    match kind.status().as_u16() {
+        401 => {
+            let scheme = ObjectBuilder::new().schema_type(Type::String).examples(["Bearer"]);
+            response.header("WWW-Authenticate", header(scheme, "How to sign in.")).build()
+        }
+        429 | 503 => {
+            let seconds = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)).examples([2]);
+            response.header("Retry-After", header(seconds, "Seconds after which to try again.")).build()
+        }
+        _ => response.build(),
+    }
 }
 
 /// Those of the rules by reference; those beside the handler keep their description and get the form of a problem.
@@ -109,7 +133,8 @@ fn add_problems(operation: &mut Operation) {
         if let RefOr::T(described) = response
             && status.as_str() >= "400"
         {
-            *described = problem(described.description.clone());
+            let kind = Kind::ALL.iter().find(|kind| kind.status().as_str() == status);
+            *described = problem(kind.copied().unwrap_or(Kind::Internal), described.description.clone());
         }
     }
     for kind in kinds {
@@ -126,7 +151,7 @@ fn problems(operation: &Operation) -> Vec<Kind> {
         let mut plain = parameters.filter_map(|one| if let RefOr::T(one) = one { Some(one) } else { None });
         plain.any(|one| one.parameter_in == place && name.is_none_or(|name| one.name == name))
     };
-    if operation.security.is_some() {
+    if takes_token(operation) {
         kinds.extend([Kind::Unauthenticated, Kind::Forbidden, Kind::Malformed]);
     }
     if operation.request_body.is_some() {
@@ -143,6 +168,10 @@ fn problems(operation: &Operation) -> Vec<Kind> {
         kinds.extend(edit);
     }
     kinds
+}
+
+fn takes_token(operation: &Operation) -> bool {
+    operation.security.as_ref().is_some_and(|ways| !ways.is_empty())
 }
 
 fn methods(item: &PathItem) -> Vec<(&'static str, &Operation)> {
@@ -195,7 +224,7 @@ mod tests {
                 assert!(operation.summary.is_some() && operation.description.is_some(), "{method} {path}");
                 assert!(operation.tags.as_ref().is_some_and(|tags| tags.len() == 1), "{method} {path}");
                 assert!(ids.insert(id.clone()), "{id} is used twice");
-                if operation.security.is_none() {
+                if !takes_token(operation) {
                     open.insert(id);
                 }
             }
@@ -222,6 +251,54 @@ mod tests {
                 }
             }
         }
+    }
+
+    fn each_operation(mut look: impl FnMut(&str, &serde_json::Value)) {
+        let mut document: serde_json::Value = serde_json::from_str(openapi_json()).expect("JSON");
+        completion::for_each_operation(&mut document, |_, operation| {
+            look(operation["operationId"].as_str().expect("an id"), operation);
+        });
+    }
+
+    #[test]
+    fn every_body_that_is_sent_or_answered_has_an_example() {
+        let mut without = BTreeSet::new();
+        each_operation(|id, operation| {
+            let answers = operation["responses"].as_object().expect("answers").values();
+            let bodies = answers.chain(operation.get("requestBody")).flat_map(|body| body["content"].as_object());
+            for (media_type, content) in bodies.flatten() {
+                if media_type.ends_with("json") && content.get("example").is_none() {
+                    without.insert(format!("{id}: {}", content["schema"]));
+                }
+            }
+        });
+        let detail = "give the texts in these an example, or their names a form in openapi/form.rs";
+        assert!(without.is_empty(), "{detail}: {without:#?}");
+    }
+
+    #[test]
+    fn every_parameter_is_described_and_a_text_of_a_path_or_query_says_what_it_looks_like() {
+        each_operation(|id, operation| {
+            for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                let schema = &parameter["schema"];
+                assert!(parameter["description"].is_string(), "{id}: {parameter}");
+                let text = schema["type"] == "string" || schema["type"][0] == "string";
+                let bounds = ["pattern", "enum", "maxLength", "format"];
+                let bounded = bounds.iter().any(|bound| schema.get(bound).is_some());
+                assert!(!text || parameter["in"] == "header" || bounded, "{id}: {parameter}");
+            }
+        });
+    }
+
+    #[test]
+    fn what_registers_a_household_leads_to_reading_and_correcting_it() {
+        let mut led = BTreeSet::new();
+        each_operation(|id, operation| {
+            if id == "registerHousehold" {
+                led.extend(operation["responses"]["201"]["links"].as_object().expect("links").keys().cloned());
+            }
+        });
+        assert!(led.contains("readHousehold") && led.contains("correctHousehold"), "{led:?}");
     }
 
     #[test]

@@ -92,6 +92,25 @@ impl Kind {
         StatusCode::from_u16(self.parts().0).expect("a status of the table")
     }
 
+    /// What a problem of this kind looks like, in the OpenAPI document.
+    pub(crate) fn example(self) -> serde_json::Value {
+        let (status, word, title) = self.parts();
+        let mut example = serde_json::json!({
+            "type": format!("{TYPE_PREFIX}{word}"), "title": title, "status": status, "detail": title,
+            "instance": "kGk2zqQbQ5yZxFZ1dGFtcA"
+        });
+        match status {
+            422 => {
+                let detail = "is not a telephone number: too short";
+                example["detail"] = format!("household.contact_phone: {detail}").into();
+                example["errors"] = serde_json::json!([{"field": "household.contact_phone", "detail": detail}]);
+            }
+            429 | 503 => example["retry_after_s"] = limits::RETRY_AFTER_S.into(),
+            _ => {}
+        }
+        example
+    }
+
     /// The title, for people.
     pub(crate) const fn title(self) -> &'static str {
         self.parts().2

@@ -131,17 +131,16 @@ impl<'de> Visitor<'de> for FieldsVisitor {
     }
 }
 
-fn object(container: &'static str, without: &[&str], nullable: bool) -> RefOr<Schema> {
+fn object(container: &'static str, without: &[&str], given: bool) -> RefOr<Schema> {
     let container = SCHEMA_1.container(container).expect("the first schema has the container");
     let fields = container.fields.iter().filter(|field| !without.contains(&field.name));
-    let object =
-        fields.fold(ObjectBuilder::new(), |object, field| object.property(field.name, property(field, nullable)));
-    let object = object.additional_properties(nullable.then_some(AdditionalProperties::FreeForm(false)));
-    object.description(Some(description(container, nullable))).into()
+    let object = fields.fold(ObjectBuilder::new(), |object, field| object.property(field.name, property(field, given)));
+    let object = object.additional_properties(given.then_some(AdditionalProperties::FreeForm(false)));
+    object.description(Some(description(container, given))).into()
 }
 
-fn description(container: &Container, nullable: bool) -> String {
-    let form = if nullable {
+fn description(container: &Container, given: bool) -> String {
+    let form = if given {
         "Null clears a field; what is left out stays."
     } else {
         "Fields without a value are left out; a later release may add fields."
@@ -149,7 +148,7 @@ fn description(container: &Container, nullable: bool) -> String {
     format!("Fields of the container `{}`. {form}", container.name)
 }
 
-fn property(field: &Field, nullable: bool) -> Schema {
+fn property(field: &Field, given: bool) -> Schema {
     let (kind, form) = match field.kind {
         Kind::Integer(from, to) => (Type::Integer, format!("whole number from {from} to {to}")),
         Kind::Line(longest) => (Type::String, format!("one line of at most {longest} characters")),
@@ -160,10 +159,27 @@ fn property(field: &Field, nullable: bool) -> Schema {
         Kind::Phone => (Type::String, "telephone number".to_owned()),
         Kind::Resident => (Type::String, "id of a resident".to_owned()),
     };
-    let types = if nullable { SchemaType::from_iter([kind, Type::Null]) } else { SchemaType::from(kind) };
+    let types = if given { SchemaType::from_iter([kind, Type::Null]) } else { SchemaType::from(kind) };
     let format = matches!(field.kind, Kind::Date).then_some(SchemaFormat::KnownFormat(KnownFormat::Date));
     let description = format!("{}: {form}", field.term);
-    ObjectBuilder::new().schema_type(types).format(format).description(Some(description)).into()
+    let schema = ObjectBuilder::new().schema_type(types).format(format).description(Some(description));
+    // What is shown may come from a later release, so only what is given has bounds.
+    if given { bounded(schema, field.kind).into() } else { schema.into() }
+}
+
+fn bounded(schema: ObjectBuilder, kind: Kind) -> ObjectBuilder {
+    // A pattern and no enumeration: generators make a type of its own for each word that may be null.
+    let one_of = |words: &[&str]| Some(format!("^({})$", words.join("|")));
+    match kind {
+        Kind::Integer(from, to) => schema.minimum(Some(from as isize)).maximum(Some(to as isize)),
+        Kind::Line(longest) | Kind::Note(longest) => schema.min_length(Some(1)).max_length(Some(longest)),
+        Kind::Choice(words) => schema.pattern(one_of(words)),
+        Kind::Code(list) => {
+            let codes: Vec<_> = list.rows().iter().map(|row| row.code).collect();
+            schema.pattern(one_of(&codes))
+        }
+        Kind::Date | Kind::Phone | Kind::Resident => schema,
+    }
 }
 
 #[cfg(test)]

@@ -44,7 +44,7 @@ impl<T: DeserializeOwned> FromRequest for Filter<T> {
 /// # Errors
 /// A problem for a cursor that is none, and for a number of rows out of bounds.
 pub(crate) fn page(after: Option<&str>, limit: Option<u32>) -> Result<(Option<Cursor>, u32), Problem> {
-    let refused = |_| Problem::new(Kind::Malformed, "after is the next of an earlier page of this list");
+    let refused = |_| Problem::field("after", "is the next of an earlier page of this list");
     let after = after.map(|text| text.parse::<Cursor>().map_err(refused)).transpose()?;
     match limit.unwrap_or(DEFAULT_PAGE_ROWS) {
         rows @ 1..=LARGEST_PAGE_ROWS => Ok((after, rows)),
@@ -77,7 +77,7 @@ mod tests {
         for limit in [0, 201, u32::MAX] {
             assert_eq!(page(None, Some(limit)).expect_err("refused").status(), StatusCode::UNPROCESSABLE_ENTITY);
         }
-        assert_eq!(page(Some("不是"), None).expect_err("refused").status(), StatusCode::BAD_REQUEST);
+        assert_eq!(page(Some("不是"), None).expect_err("refused").status(), StatusCode::UNPROCESSABLE_ENTITY);
     }
 
     #[test]

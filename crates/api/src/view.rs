@@ -81,7 +81,7 @@ pub(crate) struct HouseholdSummaryBody {
 
 /// A household 户 with everything that is known of it but its visits.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Household)]
+#[schema(as = HouseholdView)]
 pub(crate) struct HouseholdBody {
     /// Its id.
     id: String,
@@ -103,7 +103,7 @@ pub(crate) struct HouseholdBody {
 
 /// A resident 居民 of a household.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Resident)]
+#[schema(as = ResidentView)]
 pub(crate) struct ResidentBody {
     /// The resident's id.
     id: String,
@@ -119,7 +119,7 @@ pub(crate) struct ResidentBody {
 
 /// A stay of a resident in a household.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Membership)]
+#[schema(as = MembershipView)]
 pub(crate) struct MembershipBody {
     /// Its id.
     id: String,

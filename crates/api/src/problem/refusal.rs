@@ -38,7 +38,7 @@ impl From<StoreError> for Problem {
 impl From<ReadError> for Problem {
     fn from(error: ReadError) -> Self {
         match error {
-            ReadError::Cursor(_) => Self::new(Kind::Malformed, "after is the next of an earlier page of this list"),
+            ReadError::Cursor(_) => Self::field("after", "is the next of an earlier page of this list"),
             ReadError::Store(error) => error.into(),
         }
     }

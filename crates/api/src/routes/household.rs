@@ -30,8 +30,10 @@ pub(crate) struct HouseholdQuery {
     #[param(value_type = Option<String>)]
     area: Option<AreaId>,
     /// Only those with a resident whose name begins so, 1 to 64 characters.
+    #[param(min_length = 1, max_length = 64)]
     resident_name: Option<String>,
     /// Only those whose address has this in it, 1 to 200 characters.
+    #[param(min_length = 1, max_length = 200)]
     address: Option<String>,
     /// `next` of the page before.
     after: Option<String>,
@@ -58,6 +60,7 @@ pub(crate) struct NewHousehold {
     /// Who lives there, at most 16; others are added afterwards.
     #[serde(default)]
     #[schema(required = false)]
+    #[schema(max_items = 16)]
     residents: Vec<NewResidentBody>,
 }
 

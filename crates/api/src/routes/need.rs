@@ -20,10 +20,10 @@ use utoipa::ToSchema;
 #[serde(deny_unknown_fields)]
 pub(crate) struct NeedFields {
     /// What the tag is used for, at most 64 characters.
-    #[schema(example = "送餐")]
+    #[schema(example = "送餐", min_length = 1, max_length = 64)]
     purpose: String,
     /// On what basis it is kept: `statutory_duty`, `consent` or `emergency`.
-    #[schema(value_type = String, example = "consent")]
+    #[schema(value_type = String, example = "consent", pattern = "^(statutory_duty|consent|emergency)$")]
     basis: Basis,
     /// 0 public, 1 personal; at least that of the kind. Above 1 a need cannot be recorded yet.
     #[schema(value_type = i32, minimum = 0, maximum = 3)]

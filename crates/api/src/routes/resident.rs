@@ -29,6 +29,7 @@ pub(crate) struct ResidentQuery {
     #[param(value_type = Option<String>)]
     area: Option<AreaId>,
     /// Only those whose name begins so, 1 to 64 characters.
+    #[param(min_length = 1, max_length = 64)]
     name: Option<String>,
     /// `next` of the page before.
     after: Option<String>,

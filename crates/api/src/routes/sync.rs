@@ -18,7 +18,7 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use utoipa::openapi::schema::Type;
-use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
+use utoipa::openapi::{KnownFormat, ObjectBuilder, RefOr, Schema, SchemaFormat};
 use utoipa::{PartialSchema, ToSchema};
 
 /// Exchange changes
@@ -108,7 +108,7 @@ macro_rules! messages {
 
         impl PartialSchema for $name {
             fn schema() -> RefOr<Schema> {
-                let object = ObjectBuilder::new().schema_type(Type::String).content_media_type(MEDIA_TYPE);
+                let object = ObjectBuilder::new().schema_type(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)));
                 object.description(Some($description)).into()
             }
         }

@@ -26,12 +26,50 @@ pub(crate) struct RecordedBody {
 
 /// What was recorded.
 #[derive(Debug, Serialize, ToSchema)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(untagged)]
+#[schema(discriminator(property_name = "type", mapping(
+    ("visit" = "#/components/schemas/RecordedVisit"),
+    ("note" = "#/components/schemas/RecordedNote")
+)))]
 pub(crate) enum Recorded {
     /// A visit, or an attempt at one.
-    Visit(VisitBody),
+    Visit(RecordedVisit),
     /// A note about the household.
-    Note(NoteBody),
+    Note(RecordedNote),
+}
+
+/// A visit, or an attempt at one, and that it is one.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RecordedVisit {
+    /// Always `visit`.
+    r#type: VisitWord,
+    #[serde(flatten)]
+    visit: VisitBody,
+}
+
+/// A note about the household, and that it is one.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RecordedNote {
+    /// Always `note`.
+    r#type: NoteWord,
+    #[serde(flatten)]
+    note: NoteBody,
+}
+
+/// The word for a visit.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum VisitWord {
+    /// `visit`.
+    Visit,
+}
+
+/// The word for a note.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum NoteWord {
+    /// `note`.
+    Note,
 }
 
 /// A visit, or an attempt at one.
@@ -115,8 +153,13 @@ impl From<VisitView> for RecordedBody {
         let FactView { fact, by, received_at } = view.fact;
         let recorded = match fact.body {
             // A correction whose visit was never received stands for itself.
-            FactBody::Visit(visit) | FactBody::Correction { visit, .. } => Recorded::Visit(visit.into()),
-            FactBody::Note { text, written_at } => Recorded::Note(NoteBody { text, written_at_ms: written_at.ms() }),
+            FactBody::Visit(visit) | FactBody::Correction { visit, .. } => {
+                Recorded::Visit(RecordedVisit { r#type: VisitWord::Visit, visit: visit.into() })
+            }
+            FactBody::Note { text, written_at } => {
+                let note = NoteBody { text, written_at_ms: written_at.ms() };
+                Recorded::Note(RecordedNote { r#type: NoteWord::Note, note })
+            }
         };
         Self {
             id: fact.id.to_string(),
