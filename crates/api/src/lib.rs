@@ -30,6 +30,7 @@ mod request_id;
 mod request_parts;
 mod routes;
 mod state;
+mod table_file;
 mod view;
 
 #[cfg(test)]

@@ -5,8 +5,10 @@
 pub(crate) mod area;
 pub(crate) mod conflict;
 pub(crate) mod enrolment;
+pub(crate) mod export;
 pub(crate) mod health;
 pub(crate) mod household;
+pub(crate) mod import;
 pub(crate) mod need;
 pub(crate) mod resident;
 pub(crate) mod sign_in;
@@ -40,5 +42,9 @@ pub(crate) fn register(config: &mut ServiceConfig) {
         .service(visit::list_all)
         .service(visit::list)
         .service(conflict::list)
-        .service(conflict::decide);
+        .service(conflict::decide)
+        .service(import::import)
+        .service(export::households)
+        .service(export::residents)
+        .service(export::visits);
 }

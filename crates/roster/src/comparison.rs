@@ -28,6 +28,7 @@ impl Roster {
 
     /// Compares the households of one grid with all that the registry has there.
     pub fn compare(&mut self, grid: ScopeId, registered: &[Registered]) {
+        let found = self.findings.warnings_found;
         let ids: BTreeSet<HouseholdId> = registered.iter().map(|one| one.id).collect();
         let mut by_place: BTreeMap<String, Vec<&Registered>> = BTreeMap::new();
         for one in registered {
@@ -55,6 +56,8 @@ impl Roster {
                 self.findings.add(place, Reason::AddressTaken);
             }
         }
-        self.findings.sort();
+        if self.findings.warnings_found > found {
+            self.findings.sort();
+        }
     }
 }
