@@ -154,9 +154,11 @@ pub(crate) fn export(arguments: &ExportArguments) -> Result<(), Box<dyn Error>> 
     }
     let mut response = session.send(session.request(Method::GET, &path).body(SendBody::none())?)?;
     let mut file = File::options().write(true).create_new(true).open(&arguments.file)?;
-    std::io::copy(&mut response.body_mut().as_reader(), &mut file)?;
-    file.sync_all()?;
-    Ok(())
+    let copied = std::io::copy(&mut response.body_mut().as_reader(), &mut file).and_then(|_| file.sync_all());
+    if copied.is_err() {
+        std::fs::remove_file(&arguments.file)?; // a part of a list would be taken for all of it
+    }
+    Ok(copied?)
 }
 
 fn print_findings(report: &Value, language: Language) {
