@@ -80,7 +80,7 @@ fn a_leader_enrols_lists_shows_visits_corrects_and_syncs_from_the_command_line()
 #[test]
 fn the_commands_say_what_they_are_for() {
     let help = program::run(&["--help"]).well();
-    for command in ["serve", "setup", "verify", "audit", "openapi", "phone", "demo"] {
+    for command in ["serve", "setup", "verify", "audit", "openapi", "import", "export", "phone", "demo"] {
         assert!(help.contains(command), "{help}");
     }
     assert!(!program::run(&["no-such-command"]).success);

@@ -29,6 +29,7 @@ mod operation;
 mod permission;
 mod possession;
 mod quiet;
+mod roster;
 mod sensitive;
 mod tampering;
 mod together;

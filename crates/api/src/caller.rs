@@ -40,6 +40,15 @@ impl Caller {
         Ok(Reach::of(&self.grants, Operation::Read))
     }
 
+    /// The grids in which the caller may change and register households.
+    ///
+    /// # Errors
+    /// A problem if no role of the caller permits that anywhere.
+    pub(crate) fn editing(&self) -> Result<Reach, Problem> {
+        self.must_anywhere(Operation::EditHousehold)?;
+        Ok(Reach::of(&self.grants, Operation::EditHousehold))
+    }
+
     /// Refuses a caller none of whose roles permits this anywhere.
     ///
     /// # Errors

@@ -71,7 +71,7 @@ impl Memory {
     /// A problem at once if they are not there.
     pub(crate) fn take(&self, bytes: usize) -> Result<Held, Problem> {
         let permits = u32::try_from(bytes.div_ceil(BYTES_PER_PERMIT).max(1)).unwrap_or(u32::MAX);
-        let detail = "too many exchanges are under way: nothing was lost, try again";
+        let detail = "too much is under way: nothing was lost, try again";
         let refused = |_| Problem::overloaded(Kind::Unavailable, detail, RETRY_AFTER_S);
         Ok(Held { _permit: self.0.clone().try_acquire_many_owned(permits).map_err(refused)? })
     }

@@ -32,6 +32,7 @@ mod request_parts;
 mod routes;
 mod shown;
 mod state;
+mod table_file;
 mod view;
 
 #[cfg(test)]

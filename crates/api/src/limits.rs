@@ -81,6 +81,23 @@ pub const CONCURRENT_ENROLMENTS: usize = 2;
 /// Enrolments that wait for their turn; beyond it one is answered 429.
 pub const WAITING_ENROLMENTS: usize = 128;
 
+/// Bytes that files to import hold together, as transferred: four of the largest.
+pub const IMPORT_MEMORY_BYTES: usize = 64 * 1024 * 1024;
+
+/// Files that are read and imported at once. A hostile one takes some 500 MB while it is refused, and the registry has one
+/// writer.
+pub const CONCURRENT_IMPORTS: usize = 1;
+
+/// Files that wait for their turn; beyond it one is answered 503.
+pub const WAITING_IMPORTS: usize = 8;
+
+/// Spreadsheets that are written at once: each takes a core. Lists in CSV are written as they are taken, and wait for
+/// nobody.
+pub const CONCURRENT_EXPORTS: usize = 2;
+
+/// Spreadsheets that wait for their turn; beyond it one is answered 503.
+pub const WAITING_EXPORTS: usize = 16;
+
 /// Heads that an entity tag names: so many people would have to have changed one household without knowing of each other.
 pub const MOST_HEADS: usize = 64;
 

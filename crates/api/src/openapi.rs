@@ -70,6 +70,7 @@ pub(crate) fn allowed_methods(pattern: &str) -> Option<&'static str> {
         (name = "visits", description = "Visits 走访 and notes."),
         (name = "conflicts", description = "Fields on which people disagree, until somebody decides."),
         (name = "audit", description = "Who read or wrote about whom, why and from where."),
+        (name = "tables", description = "Rosters in and lists out 花名册与台账, as CSV and XLSX."),
         (name = "devices", description = "Enrolment of phones, and their exchange with the registry."),
         (name = "health", description = "Whether the server lives and can serve.")
     ),

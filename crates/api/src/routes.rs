@@ -6,8 +6,10 @@ pub(crate) mod area;
 pub(crate) mod audit;
 pub(crate) mod conflict;
 pub(crate) mod enrolment;
+pub(crate) mod export;
 pub(crate) mod health;
 pub(crate) mod household;
+pub(crate) mod import;
 pub(crate) mod need;
 pub(crate) mod resident;
 pub(crate) mod sign_in;
@@ -42,5 +44,9 @@ pub(crate) fn register(config: &mut ServiceConfig) {
         .service(visit::list)
         .service(conflict::list)
         .service(conflict::decide)
-        .service(audit::list);
+        .service(audit::list)
+        .service(import::import)
+        .service(export::households)
+        .service(export::residents)
+        .service(export::visits);
 }

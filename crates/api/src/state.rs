@@ -23,6 +23,12 @@ pub(crate) struct State {
     pub(crate) per_device: PerDevice,
     /// Before unpacking and judging.
     pub(crate) exchanges: Gate,
+    /// Bytes of files to import.
+    pub(crate) import_memory: Memory,
+    /// Before reading and importing files.
+    pub(crate) imports: Gate,
+    /// Before writing spreadsheets.
+    pub(crate) exports: Gate,
     /// Before enrolment codes, which anybody may try.
     pub(crate) enrolments: Gate,
 }
@@ -37,6 +43,9 @@ impl State {
             sync_memory: Memory::new(settings.sync_memory_bytes),
             per_device: PerDevice::new(limits::EXCHANGES_PER_DEVICE),
             exchanges: Gate::new(settings.concurrent_exchanges, limits::WAITING_EXCHANGES, Kind::Unavailable),
+            import_memory: Memory::new(limits::IMPORT_MEMORY_BYTES),
+            imports: Gate::new(limits::CONCURRENT_IMPORTS, limits::WAITING_IMPORTS, Kind::Unavailable),
+            exports: Gate::new(limits::CONCURRENT_EXPORTS, limits::WAITING_EXPORTS, Kind::Unavailable),
             enrolments: Gate::new(limits::CONCURRENT_ENROLMENTS, limits::WAITING_ENROLMENTS, Kind::TooMany),
         })
     }

@@ -5,6 +5,7 @@ mod demo;
 mod phone;
 mod serve;
 mod setup;
+mod tables;
 
 use clap::{Parser, Subcommand};
 use gridwork_domain::instant::Instant;
@@ -41,6 +42,10 @@ enum Command {
     Audit(audit::Arguments),
     /// Prints the OpenAPI document.
     Openapi,
+    /// Tries or imports a roster of households and residents, all of it or nothing.
+    Import(tables::ImportArguments),
+    /// Writes a list of households, residents or visits into a CSV or XLSX file.
+    Export(tables::ExportArguments),
     /// Drives a phone from the command line.
     Phone(phone::Arguments),
     /// A district's day: phones record offline, a bad network brings them back, and everything is compared.
@@ -77,6 +82,8 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
         Command::Verify { json } => return serve::verify(json),
         Command::Audit(arguments) => return audit::run(&arguments),
         Command::Openapi => print!("{}", gridwork_api::openapi_json()),
+        Command::Import(arguments) => return tables::import(&arguments),
+        Command::Export(arguments) => tables::export(&arguments)?,
         Command::Phone(arguments) => phone::run(&arguments)?,
         Command::Demo(arguments) => return demo::run(&arguments),
         Command::DemoPhone { folder, step } => demo::run_step(&folder, &step)?,

@@ -52,8 +52,8 @@ pub use figures::Figures;
 pub use nonce::Nonce;
 pub use origin::Origin;
 pub use query::{
-    AreaView, ConflictView, Cursor, FactView, HouseholdFilter, HouseholdSummary, HouseholdView, MOST_ROWS, NotACursor,
-    Page, Person, ReadError, ResidentFilter, ResidentView, VisitView,
+    AreaView, ConflictView, Cursor, DwellingView, FactView, HouseholdFilter, HouseholdSummary, HouseholdView,
+    MOST_ROWS, NotACursor, Page, Person, ReadError, ResidentFilter, ResidentView, VisitView,
 };
 pub use registry::Registry;
 pub use settings::{OpenError, Settings};

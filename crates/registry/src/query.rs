@@ -9,6 +9,7 @@
 mod areas;
 mod conflicts;
 mod cursor;
+mod dwellings;
 mod households;
 mod residents;
 mod visits;
@@ -17,6 +18,7 @@ pub use areas::AreaView;
 pub use conflicts::ConflictView;
 pub(crate) use conflicts::conflicts_of;
 pub use cursor::{Cursor, NotACursor};
+pub use dwellings::DwellingView;
 pub use households::{HouseholdFilter, HouseholdSummary, HouseholdView};
 pub use residents::{ResidentFilter, ResidentView};
 pub use visits::{FactView, VisitView};

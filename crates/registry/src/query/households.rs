@@ -138,7 +138,7 @@ fn one(connection: &mut Connection, id: Id) -> QueryResult<HouseholdRows> {
     })
 }
 
-fn summary(row: &HouseholdRow) -> HouseholdSummary {
+pub(super) fn summary(row: &HouseholdRow) -> HouseholdSummary {
     let (household, dwelling) = projection::summary(row);
     HouseholdSummary {
         id: row.id.into(),
