@@ -28,6 +28,7 @@ mod operation;
 mod permission;
 mod possession;
 mod quiet;
+mod search;
 mod sensitive;
 mod tampering;
 mod together;

@@ -11,7 +11,7 @@
 mod blob;
 mod writer;
 
-pub(crate) use blob::{Blob, DocumentBlob, HashBlob, Id};
+pub(crate) use blob::{Blob, DocumentBlob, HashBlob, Id, PlaceBlob};
 
 use crate::figures::{Counters, add};
 use crate::settings::{OpenError, Settings};

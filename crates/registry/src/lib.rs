@@ -46,7 +46,7 @@ pub use figures::Figures;
 pub use nonce::Nonce;
 pub use query::{
     AreaView, ConflictView, Cursor, FactView, HouseholdFilter, HouseholdSummary, HouseholdView, MOST_ROWS, NotACursor,
-    Page, Person, ReadError, ResidentFilter, ResidentView, VisitView,
+    Page, Person, ReadError, ResidentFilter, ResidentView, SearchFilter, SearchHit, VisitView,
 };
 pub use registry::Registry;
 pub use settings::{OpenError, Settings};

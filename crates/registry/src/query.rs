@@ -11,6 +11,7 @@ mod conflicts;
 mod cursor;
 mod households;
 mod residents;
+mod search;
 mod visits;
 
 pub use areas::AreaView;
@@ -19,6 +20,7 @@ pub(crate) use conflicts::conflicts_of;
 pub use cursor::{Cursor, NotACursor};
 pub use households::{HouseholdFilter, HouseholdSummary, HouseholdView};
 pub use residents::{ResidentFilter, ResidentView};
+pub use search::{SearchFilter, SearchHit};
 pub use visits::{FactView, VisitView};
 
 use crate::Reach;
