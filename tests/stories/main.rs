@@ -30,6 +30,7 @@ mod permission;
 mod possession;
 mod quiet;
 mod roster;
+mod search;
 mod sensitive;
 mod tampering;
 mod together;

@@ -107,6 +107,9 @@ pub const LONGEST_NAME: usize = 64;
 /// Characters of an address to search for: those that an address has.
 pub const LONGEST_ADDRESS: usize = 200;
 
+/// Characters of a need's kind to search for: those that a code of a kind has.
+pub const LONGEST_NEED_KIND: usize = gridwork_domain::need::KIND_LENGTH;
+
 /// Seconds after which a device or person that was refused for overload should come again.
 pub const RETRY_AFTER_S: u32 = 2;
 

@@ -64,6 +64,7 @@ pub(crate) fn allowed_methods(pattern: &str) -> Option<&'static str> {
     tags(
         (name = "sign-in", description = "Access tokens for staff."),
         (name = "areas", description = "District, subdistricts, communities and grids."),
+        (name = "search", description = "Finding residents and households by names, pinyin, phones and addresses."),
         (name = "households", description = "Households 户 and their dwellings."),
         (name = "residents", description = "Residents 居民 and their stays in households."),
         (name = "needs", description = "What help residents and households need 需求标签."),

@@ -12,6 +12,7 @@ pub(crate) mod household;
 pub(crate) mod import;
 pub(crate) mod need;
 pub(crate) mod resident;
+pub(crate) mod search;
 pub(crate) mod sign_in;
 pub(crate) mod sync;
 pub(crate) mod visit;
@@ -28,6 +29,7 @@ pub(crate) fn register(config: &mut ServiceConfig) {
         .service(enrolment::enrol)
         .service(sync::exchange)
         .service(area::list)
+        .service(search::search)
         .service(household::list)
         .service(household::register)
         .service(household::read)

@@ -11,7 +11,7 @@ use crate::state::State;
 use gridwork_domain::household::FieldPath;
 use gridwork_domain::id::ResidentId;
 use gridwork_domain::schema::RESIDENTS;
-use gridwork_registry::{ConflictView, HouseholdSummary, HouseholdView, Page, ResidentView, Subject, VisitView};
+use gridwork_registry::{ConflictView, HouseholdSummary, HouseholdView, Page, ResidentView, SearchHit, Subject, VisitView};
 use std::collections::BTreeSet;
 use std::ops::Deref;
 
@@ -97,6 +97,14 @@ impl AboutPersons for ResidentView {
 
     fn persons(&self, to: &mut BTreeSet<Subject>) {
         to.insert(Subject { scope: self.scope, household: self.household, resident: Some(self.id) });
+    }
+}
+
+impl AboutPersons for SearchHit {
+    const CLASSES: &'static [&'static str] = &["names", "addresses"];
+
+    fn persons(&self, to: &mut BTreeSet<Subject>) {
+        to.insert(Subject { scope: self.scope, household: self.household, resident: self.resident });
     }
 }
 

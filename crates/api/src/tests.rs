@@ -4,3 +4,4 @@ mod device;
 mod household;
 mod office;
 mod refusal;
+mod search;

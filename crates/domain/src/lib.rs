@@ -19,5 +19,6 @@ pub mod instant;
 pub mod need;
 pub mod phone_number;
 pub mod schema;
+pub mod search;
 pub mod staff;
 pub mod visit;

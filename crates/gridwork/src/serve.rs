@@ -38,12 +38,13 @@ pub(crate) fn verify(json: bool) -> Result<ExitCode, Box<dyn Error>> {
     } else {
         report.differences.iter().for_each(|difference| println!("{difference}"));
         println!(
-            "{} documents, {} changes, {} snapshots, {} feed rows, {} facts: {} differences",
+            "{} documents, {} changes, {} snapshots, {} feed rows, {} facts, {} words: {} differences",
             report.documents,
             report.changes,
             report.snapshots,
             report.feed_rows,
             report.facts,
+            report.words,
             report.differences_found
         );
     }

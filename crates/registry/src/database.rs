@@ -13,7 +13,7 @@ mod connection;
 mod either;
 mod writer;
 
-pub(crate) use blob::{Blob, DocumentBlob, HashBlob, Id};
+pub(crate) use blob::{Blob, DocumentBlob, HashBlob, Id, PlaceBlob};
 pub(crate) use either::on_each;
 
 use crate::figures::{Counters, add};

@@ -53,7 +53,7 @@ pub use nonce::Nonce;
 pub use origin::Origin;
 pub use query::{
     AreaView, ConflictView, Cursor, DwellingView, FactView, HouseholdFilter, HouseholdSummary, HouseholdView,
-    MOST_ROWS, NotACursor, Page, Person, ReadError, ResidentFilter, ResidentView, VisitView,
+    MOST_ROWS, NotACursor, Page, Person, ReadError, ResidentFilter, ResidentView, SearchFilter, SearchHit, VisitView,
 };
 pub use registry::Registry;
 pub use settings::{OpenError, Settings};

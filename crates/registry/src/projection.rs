@@ -7,9 +7,11 @@
 
 mod records;
 mod rows;
+mod search;
 
 pub(crate) use records::{alternative, household, summary};
 pub(crate) use rows::{ConflictRow, FactRow, HouseholdRow, HouseholdRows, MembershipRow, NeedRow, ResidentRow, Row};
+pub(crate) use search::{Findable, SearchRow, parts, place, search_rows};
 
 use crate::database::{Connection, Id, StoreError};
 use crate::log::{Sender, columns};
@@ -169,6 +171,8 @@ pub(crate) fn insert_fact(connection: &mut Connection, row: &FactRow) -> QueryRe
 /// As the store says.
 pub(crate) fn write_household(connection: &mut Connection, rows: &HouseholdRows, new: bool) -> QueryResult<()> {
     let id = rows.household.id;
+    let before = if new { None } else { Findable::read(connection, &[id])?.pop() };
+    search::write(connection, before.as_ref(), rows)?;
     if !new {
         diesel::delete(resident::table.filter(resident::household.eq(id))).execute(connection)?;
         diesel::delete(membership::table.filter(membership::household.eq(id))).execute(connection)?;

@@ -12,6 +12,7 @@ mod cursor;
 mod dwellings;
 mod households;
 mod residents;
+mod search;
 mod visits;
 
 pub use areas::AreaView;
@@ -21,6 +22,7 @@ pub use cursor::{Cursor, NotACursor};
 pub use dwellings::DwellingView;
 pub use households::{HouseholdFilter, HouseholdSummary, HouseholdView};
 pub use residents::{ResidentFilter, ResidentView};
+pub use search::{SearchFilter, SearchHit};
 pub use visits::{FactView, VisitView};
 
 use crate::Reach;

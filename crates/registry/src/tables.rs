@@ -322,6 +322,13 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    search (word, place) {
+        word -> Text,
+        place -> Binary,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     actor,
     assignment,

@@ -5,6 +5,7 @@ mod editing;
 mod exchange;
 mod nodes;
 mod query;
+mod search;
 mod staff;
 mod verify;
 mod writer;

@@ -13,12 +13,15 @@ mod chunk;
 mod compare;
 mod documents;
 mod feed;
+mod words;
 
 use crate::database::{StoreError, read_existing};
 use crate::settings::{OpenError, Settings};
 use gridwork_sync::document::DocumentKind;
 use serde::Serialize;
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
+use words::Words;
 
 /// Differences that are listed; all are counted.
 const MOST_DIFFERENCES: usize = 1_000;
@@ -40,6 +43,8 @@ pub struct VerifyReport {
     pub residents: u64,
     /// Facts compared.
     pub facts: u64,
+    /// Words by which households are found, compared.
+    pub words: u64,
     /// Rows that are not what the log says, at most a thousand.
     pub differences: Vec<Difference>,
     /// How many there are.
@@ -68,6 +73,7 @@ impl VerifyReport {
         self.households += of_chunk.households;
         self.residents += of_chunk.residents;
         self.facts += of_chunk.facts;
+        self.words += of_chunk.words;
         let unlisted = of_chunk.differences_found - of_chunk.differences.len() as u64;
         of_chunk.differences.into_iter().for_each(|difference| self.add(difference));
         self.differences_found += unlisted;
@@ -138,9 +144,12 @@ pub fn verify(settings: &Settings) -> Result<VerifyReport, VerifyError> {
     let read = read_existing(settings, |connection| {
         let mut report = VerifyReport::default();
         feed::check(connection, &mut report)?;
+        let words = Mutex::default();
         for kind in [DocumentKind::Household, DocumentKind::Visits] {
-            documents::check(connection, kind, &mut report)?;
+            documents::check(connection, kind, &words, &mut report)?;
         }
+        let words: Words = words.into_inner().unwrap_or_else(PoisonError::into_inner);
+        words.check(connection, &mut report)?;
         Ok::<_, StoreError>(report)
     })?;
     Ok(read?)

@@ -24,6 +24,8 @@ pub(crate) type Id = Blob<16>;
 pub(crate) type HashBlob = Blob<32>;
 /// A document's id. The length is spelled out: rustc 1.95 ends with an internal error where it is a named constant.
 pub(crate) type DocumentBlob = Blob<19>;
+/// A rank, a grid and a household: where something stands among what a word finds.
+pub(crate) type PlaceBlob = Blob<33>;
 const _: () = assert!(DOCUMENT_ID_LENGTH == 19, "a document's id fits its column");
 
 impl<const N: usize, DB: Backend> FromSql<Binary, DB> for Blob<N>

@@ -142,3 +142,20 @@ async fn other_damage_to_the_log_is_named_too() {
         assert!(named(&differences, table, column) > 0, "{sql}: {differences:#?}");
     }
 }
+
+#[tokio::test]
+async fn a_word_that_is_missing_or_too_many_is_named_without_the_word() {
+    let stray = "INSERT INTO search SELECT 'zhangsi', place FROM search WHERE word = 'zhangsan' LIMIT 1";
+    let nobodys = "INSERT INTO search VALUES ('zhangsi', CAST(x'28' || zeroblob(32) AS BLOB))";
+    for (sql, expected) in [
+        ("DELETE FROM search WHERE word = 'zs' AND place = (SELECT max(place) FROM search WHERE word = 'zs')", "a row"),
+        (stray, "no row"),
+        (nobodys, "no row"),
+    ] {
+        let (differences, _) = damaged(sql).await;
+        let [one] = differences.as_slice() else { panic!("{sql}: {differences:#?}") };
+        assert_eq!((one.table.as_str(), one.expected.as_str()), ("search", expected), "{one}");
+        assert!(one.row.contains("a word of") && !one.to_string().contains("zs"), "{one}");
+        assert!(!one.to_string().contains("zhang"), "{one}");
+    }
+}

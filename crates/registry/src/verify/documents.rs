@@ -3,6 +3,7 @@
 use super::changes::{Replay, replay};
 use super::chunk::{Chunk, Placed, Range, read};
 use super::compare::compare;
+use super::words::{Given, Words};
 use super::{Difference, VerifyReport};
 use crate::database::{Connection, DocumentBlob, Id, StoreError};
 use crate::ledger::Owner;
@@ -32,6 +33,7 @@ const MOST_CHECKERS: usize = 4;
 pub(super) fn check(
     connection: &mut Connection,
     kind: DocumentKind,
+    words: &Mutex<Words>,
     report: &mut VerifyReport,
 ) -> Result<(), StoreError> {
     let checkers = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_CHECKERS);
@@ -39,7 +41,7 @@ pub(super) fn check(
     // Held by the checkers alone: when none is left, the reader is told.
     let chunks = Arc::new(Mutex::new(chunks));
     std::thread::scope(|scope| {
-        let start = |chunks: Arc<Mutex<Receiver<Read>>>| scope.spawn(move || check_all(kind, &chunks));
+        let start = |chunks: Arc<Mutex<Receiver<Read>>>| scope.spawn(move || check_all(kind, &chunks, words));
         let threads: Vec<_> = (0..checkers).map(|_| start(chunks.clone())).collect();
         drop(chunks);
         let read = read_all(connection, kind, &read_to);
@@ -58,12 +60,16 @@ pub(super) fn check(
 /// A chunk by its number, with who is behind the actors of its changes.
 type Read = (usize, Chunk, BTreeMap<Id, Owner>);
 
-fn check_all(kind: DocumentKind, chunks: &Mutex<Receiver<Read>>) -> Result<Vec<(usize, VerifyReport)>, StoreError> {
+fn check_all(
+    kind: DocumentKind,
+    chunks: &Mutex<Receiver<Read>>,
+    words: &Mutex<Words>,
+) -> Result<Vec<(usize, VerifyReport)>, StoreError> {
     let take = || chunks.lock().unwrap_or_else(PoisonError::into_inner).recv().ok();
     let mut checked = Vec::new();
     while let Some((number, chunk, owners)) = take() {
         let mut report = VerifyReport::default();
-        check_chunk(kind, chunk, &owners, &mut report)?;
+        check_chunk(kind, chunk, &owners, words, &mut report)?;
         checked.push((number, report));
     }
     Ok(checked)
@@ -115,6 +121,7 @@ fn check_chunk(
     kind: DocumentKind,
     mut chunk: Chunk,
     owners: &BTreeMap<Id, Owner>,
+    words: &Mutex<Words>,
     report: &mut VerifyReport,
 ) -> Result<(), StoreError> {
     let mut expected = Expected::default();
@@ -160,6 +167,13 @@ fn check_chunk(
     strays(changes, report);
     snapshots.iter().for_each(|(id, ..)| stray_snapshot(*id, report));
     drop_damaged(&mut chunk, &expected.damaged);
+    if kind == DocumentKind::Household {
+        let damaged = chunk.documents.iter().filter(|row| expected.damaged.contains(&row.id));
+        let given: Vec<Given> = expected.households.iter().map(Given::of).collect();
+        let mut words = words.lock().unwrap_or_else(PoisonError::into_inner);
+        damaged.for_each(|row| words.leave_out(row.household));
+        given.into_iter().for_each(|one| words.expect(one));
+    }
     report.facts += chunk.facts.len() as u64;
     report.households += chunk.households.len() as u64;
     report.residents += chunk.residents.len() as u64;

@@ -2,7 +2,9 @@
 //!
 //! **Invariant:** every page is read anew within the reach that the caller had when the list was begun.
 
+use crate::caller::Caller;
 use crate::problem::Problem;
+use crate::shown::Shown;
 use crate::state::State;
 use actix_web::web;
 use gridwork_domain::division_code::DivisionLevel;
@@ -36,6 +38,7 @@ impl List {
 /// A list that is being read.
 pub(super) struct Lines {
     list: List,
+    caller: Caller,
     reach: Reach,
     area: Option<AreaId>,
     language: Language,
@@ -52,6 +55,7 @@ impl Lines {
     /// As the registry says.
     pub(super) async fn new(
         list: List,
+        caller: Caller,
         reach: Reach,
         area: Option<AreaId>,
         language: Language,
@@ -60,7 +64,7 @@ impl Lines {
         let areas = state.registry.areas(&reach, None).await?.into_iter().map(|view| view.area);
         let grids = areas.filter(|area| area.code.level() == DivisionLevel::Grid);
         let grids = grids.map(|area| (ScopeId::from(area.id), (area.code.to_string(), area.name))).collect();
-        Ok(Self { list, reach, area, language, grids, state })
+        Ok(Self { list, caller, reach, area, language, grids, state })
     }
 
     /// What stands above the rows.
@@ -90,17 +94,20 @@ impl Lines {
         match self.list {
             List::Households => {
                 let filter = HouseholdFilter { area: self.area, ..HouseholdFilter::default() };
-                let Page { items, next } = registry.households(&self.reach, filter, after, MOST_ROWS).await?;
+                let page = registry.households(&self.reach, filter, after, MOST_ROWS).await?;
+                let Page { items, next } = Shown::to(&self.caller, &self.state, page).await?.into_inner();
                 Ok((items.iter().map(|one| self.household(one)).collect(), next))
             }
             List::Residents => {
                 let filter = ResidentFilter { area: self.area, ..ResidentFilter::default() };
-                let Page { items, next } = registry.residents(&self.reach, filter, after, MOST_ROWS).await?;
+                let page = registry.residents(&self.reach, filter, after, MOST_ROWS).await?;
+                let Page { items, next } = Shown::to(&self.caller, &self.state, page).await?.into_inner();
                 let homes = self.homes(items.iter().map(|one| one.household)).await?;
                 Ok((items.iter().map(|one| self.resident(one, &homes)).collect(), next))
             }
             List::Visits => {
-                let Page { items, next } = registry.visits_within(&self.reach, self.area, after, MOST_ROWS).await?;
+                let page = registry.visits_within(&self.reach, self.area, after, MOST_ROWS).await?;
+                let Page { items, next } = Shown::to(&self.caller, &self.state, page).await?.into_inner();
                 let homes = self.homes(items.iter().map(|one| one.fact.fact.household)).await?;
                 Ok((items.iter().map(|one| self.visit(one, &homes)).collect(), next))
             }
