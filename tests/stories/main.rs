@@ -29,5 +29,6 @@ mod permission;
 mod possession;
 mod quiet;
 mod sensitive;
+mod session;
 mod tampering;
 mod together;

@@ -1,34 +1,44 @@
 //! The member of staff who asks, and what that person may do.
 //!
-//! It does not know devices: those are [`crate::device_caller`]'s.
+//! What an operation needs stands beside its handler, in the OpenAPI document (`x-gridwork-permission`), and the guard reads
+//! it there: a [`Caller`] has it, or the handler never runs. It does not know devices: those are [`crate::device_caller`]'s.
 //!
-//! **Invariant:** what a caller may do is what the assignments that hold at this moment give, read anew at each request.
+//! **Invariant:** what a caller may do is what the assignments that hold at this moment give, in a session that goes on:
+//! read anew at each request, in one read transaction.
 
 use crate::problem::{Kind, Problem};
 use crate::state::State;
-use crate::{bearer, clock};
+use crate::{bearer, clock, openapi};
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::future::LocalBoxFuture;
-use gridwork_domain::id::{ScopeId, StaffId};
+use gridwork_domain::id::{ScopeId, SessionId, StaffId};
 use gridwork_domain::instant::Instant;
-use gridwork_domain::staff::Operation;
-use gridwork_registry::{Grant, Reach};
+use gridwork_domain::permission::{Operation, Within};
+use gridwork_registry::{Admitted, Credential, Grant, Precinct, Reach};
 
 /// A member of staff who is signed in.
 #[derive(Debug)]
 pub(crate) struct Caller {
     /// Who.
     pub(crate) staff: StaffId,
+    /// In which session.
+    pub(crate) session: SessionId,
     /// When the request came.
     pub(crate) now: Instant,
+    needs: Operation,
     grants: Vec<Grant>,
 }
 
 impl Caller {
-    /// Whether the caller may do this in that grid.
-    pub(crate) fn may(&self, operation: Operation, grid: ScopeId) -> bool {
-        self.grants.iter().any(|grant| grant.gives(operation, grid))
+    /// Whether the caller may do what this request needs in that grid.
+    pub(crate) fn may_in(&self, grid: ScopeId) -> bool {
+        self.grants.iter().any(|grant| grant.gives(self.needs, grid))
+    }
+
+    /// The grids in which the caller may do what this request needs.
+    pub(crate) fn reach(&self) -> Reach {
+        Reach::of(&self.grants, self.needs)
     }
 
     /// The grids in which the caller may read.
@@ -40,12 +50,15 @@ impl Caller {
         Ok(Reach::of(&self.grants, Operation::Read))
     }
 
+    /// The areas in which the caller may do what this request needs, each with all within it.
+    pub(crate) fn precinct(&self) -> Precinct {
+        self.grants.iter().filter(|grant| grant.role.may(self.needs)).map(|grant| grant.area.id).collect()
+    }
+
     /// Refuses a caller none of whose roles permits this anywhere.
-    ///
-    /// # Errors
-    /// A problem that says so.
-    pub(crate) fn must_anywhere(&self, operation: Operation) -> Result<(), Problem> {
-        if self.grants.iter().any(|grant| grant.role.may(operation)) {
+    fn must_anywhere(&self, operation: Operation) -> Result<(), Problem> {
+        let without_office = operation.permission().within == Within::Self_;
+        if without_office || self.grants.iter().any(|grant| grant.role.may(operation)) {
             Ok(())
         } else {
             Err(Problem::new(Kind::Forbidden, "no assignment that you hold today permits this"))
@@ -60,16 +73,23 @@ impl FromRequest for Caller {
     /// The token is checked at the first poll, before anything of a body is read.
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let now = clock::now();
-        let signed_in = State::of(request).and_then(|state| {
-            let staff = state.tokens.verify(bearer::token(request.headers())?);
-            let staff = staff.map_err(|error| Problem::new(Kind::Unauthenticated, error.to_string()))?;
-            Ok((state, staff))
+        let credential = State::of(request).and_then(|state| {
+            let verified = state.tokens.verify(bearer::token(request.headers())?);
+            let (staff, session) = verified.map_err(|error| Problem::new(Kind::Unauthenticated, error.to_string()))?;
+            Ok((state, Credential::Session(session, staff)))
         });
+        let needs = request.match_pattern().and_then(|pattern| openapi::permission(request.method(), &pattern));
+        let needs = needs
+            .ok_or_else(|| Problem::internal(format!("{} does not say which permission it needs", request.path())));
         Box::pin(async move {
-            let (state, staff) = signed_in?;
+            let (state, credential) = credential?;
+            let admitted = state.registry.admit(credential, now).await?;
+            let ended = || Problem::new(Kind::Unauthenticated, "this session has ended: sign in again");
+            let Admitted { staff, session, grants } = admitted.ok_or_else(ended)?;
             tracing::Span::current().record("caller", tracing::field::display(staff));
-            let grants = state.registry.grants(staff, now).await?;
-            Ok(Self { staff, now, grants })
+            let caller = Self { staff, session, now, needs: needs?, grants };
+            caller.must_anywhere(caller.needs)?;
+            Ok(caller)
         })
     }
 }

@@ -23,6 +23,7 @@ mod envelope;
 mod gate;
 mod metrics;
 mod openapi;
+mod permission_page;
 mod problem;
 mod proof;
 mod record;
@@ -37,4 +38,5 @@ mod tests;
 
 pub use application::{Application, BuildError, RunError};
 pub use openapi::openapi_json;
+pub use permission_page::permissions_md;
 pub use settings::{Settings, TokenSecret, WrongSetting, WrongSettings};

@@ -9,6 +9,7 @@ pub(crate) mod health;
 pub(crate) mod household;
 pub(crate) mod need;
 pub(crate) mod resident;
+pub(crate) mod session;
 pub(crate) mod sign_in;
 pub(crate) mod sync;
 pub(crate) mod visit;
@@ -21,6 +22,12 @@ pub(crate) fn register(config: &mut ServiceConfig) {
         .service(health::live)
         .service(health::ready)
         .service(sign_in::sign_in)
+        .service(session::refresh)
+        .service(session::sign_out)
+        .service(session::list)
+        .service(session::end)
+        .service(session::list_of)
+        .service(session::end_of)
         .service(enrolment::issue_code)
         .service(enrolment::enrol)
         .service(sync::exchange)

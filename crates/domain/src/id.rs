@@ -123,6 +123,8 @@ id! {
     StaffId;
     /// A device 设备 of a member of staff.
     DeviceId;
+    /// A session: what signing in begins.
+    SessionId;
     /// A unit of replication and permission: a grid, or the documents of one member of staff.
     ScopeId;
 }

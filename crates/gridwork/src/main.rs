@@ -37,7 +37,11 @@ enum Command {
         json: bool,
     },
     /// Prints the OpenAPI document.
-    Openapi,
+    Openapi {
+        /// Prints instead who may do what, as it is committed in openapi/permissions.md.
+        #[arg(long)]
+        permissions: bool,
+    },
     /// Drives a phone from the command line.
     Phone(phone::Arguments),
     /// A district's day: phones record offline, a bad network brings them back, and everything is compared.
@@ -72,7 +76,8 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
         Command::Serve => serve::serve()?,
         Command::Setup(arguments) => setup::run(&arguments)?,
         Command::Verify { json } => return serve::verify(json),
-        Command::Openapi => print!("{}", gridwork_api::openapi_json()),
+        Command::Openapi { permissions: true } => print!("{}", gridwork_api::permissions_md()),
+        Command::Openapi { permissions: false } => print!("{}", gridwork_api::openapi_json()),
         Command::Phone(arguments) => phone::run(&arguments)?,
         Command::Demo(arguments) => return demo::run(&arguments),
         Command::DemoPhone { folder, step } => demo::run_step(&folder, &step)?,

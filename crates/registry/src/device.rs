@@ -10,7 +10,7 @@ use crate::tables::device;
 use diesel::prelude::*;
 use gridwork_domain::id::StaffId;
 use gridwork_domain::instant::Instant;
-use gridwork_domain::staff::Device;
+use gridwork_domain::staff::{Assignment, Device, Operation};
 use sha2::{Digest, Sha256};
 
 /// A device with what is known of its last contact.
@@ -55,7 +55,8 @@ impl Registry {
                 let device = row.view().device;
                 let sender = Sender { staff: device.staff, device: Some(device.id), at: now, last_contact };
                 let held = assignments_of(connection, device.staff)?;
-                Ok(held.iter().any(|one| counts(one, &sender)).then_some(device))
+                let may_exchange = |one: &Assignment| one.role.may(Operation::Exchange) && counts(one, &sender);
+                Ok(held.iter().any(may_exchange).then_some(device))
             })
             .await
     }

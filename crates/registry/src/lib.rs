@@ -7,6 +7,7 @@
 //! positions appear only in order; [`verify()`] can rebuild every projected row from the log.
 
 mod administration;
+mod admission;
 mod answer_view;
 mod area_tree;
 mod audit;
@@ -24,9 +25,11 @@ mod ledger;
 mod log;
 mod merge;
 mod nonce;
+mod precinct;
 mod projection;
 mod query;
 mod registry;
+mod session;
 mod settings;
 mod sign_in;
 mod snapshot;
@@ -36,6 +39,7 @@ mod tests;
 mod verify;
 
 pub use administration::{AdministerError, Administration, SHORTEST_PASSWORD};
+pub use admission::{Admitted, Credential};
 pub use area_tree::{Grant, Reach};
 pub use database::StoreError;
 pub use device::DeviceView;
@@ -44,10 +48,12 @@ pub use enrolment::{EnrolError, Enrolled, EnrolmentCode};
 pub use exchange::ExchangeError;
 pub use figures::Figures;
 pub use nonce::Nonce;
+pub use precinct::Precinct;
 pub use query::{
     AreaView, ConflictView, Cursor, FactView, HouseholdFilter, HouseholdSummary, HouseholdView, MOST_ROWS, NotACursor,
     Page, Person, ReadError, ResidentFilter, ResidentView, VisitView,
 };
 pub use registry::Registry;
+pub use session::{Begun, Refreshed, SessionView};
 pub use settings::{OpenError, Settings};
 pub use verify::{Difference, VerifyError, VerifyReport, verify};

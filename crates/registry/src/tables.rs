@@ -89,6 +89,29 @@ diesel::table! {
 }
 
 diesel::table! {
+    session (id) {
+        id -> Binary,
+        staff -> Binary,
+        begun_at -> BigInt,
+        used_at -> BigInt,
+        ends_at -> BigInt,
+        revoked_at -> Nullable<BigInt>,
+        revoked_by -> Nullable<Binary>,
+    }
+}
+
+diesel::table! {
+    refresh_token (hash) {
+        hash -> Binary,
+        session -> Binary,
+        parent -> Nullable<Binary>,
+        issued_at -> BigInt,
+        used_at -> Nullable<BigInt>,
+        superseded -> Bool,
+    }
+}
+
+diesel::table! {
     audit (id) {
         id -> BigInt,
         at -> BigInt,

@@ -3,6 +3,7 @@
 mod editing;
 mod exchange;
 mod query;
+mod session;
 mod staff;
 mod verify;
 mod writer;

@@ -120,6 +120,17 @@ impl From<AdministerError> for Problem {
     }
 }
 
+impl Problem {
+    /// As the plain conversion, where the member of staff is named by the path: whom the caller does not administer is as
+    /// if not there.
+    pub(crate) fn of_administered(error: AdministerError) -> Self {
+        match error {
+            AdministerError::NoSuchStaff => Self::not_found(),
+            error => error.into(),
+        }
+    }
+}
+
 impl From<EnrolError> for Problem {
     fn from(error: EnrolError) -> Self {
         match error {

@@ -67,6 +67,7 @@ pub(crate) struct NewHousehold {
     operation_id = "listHouseholds",
     tag = "households",
     security(("staff" = [])),
+    extensions(("x-gridwork-permission" = json!("read"))),
     params(HouseholdQuery),
     responses((status = 200, description = "A page of households.", body = PageBody<HouseholdSummaryBody>))
 )]
@@ -80,7 +81,7 @@ pub(crate) async fn list(
     let (after, limit) = page(after.as_deref(), limit)?;
     let resident_name = search("resident_name", resident_name, LONGEST_NAME)?;
     let filter = HouseholdFilter { area, resident_name, address: search("address", address, LONGEST_ADDRESS)? };
-    let found = state.registry.households(&caller.reading()?, filter, after, limit).await?;
+    let found = state.registry.households(&caller.reach(), filter, after, limit).await?;
     Ok(web::Json(PageBody::of(found)))
 }
 
@@ -92,6 +93,7 @@ pub(crate) async fn list(
     operation_id = "readHousehold",
     tag = "households",
     security(("staff" = [])),
+    extensions(("x-gridwork-permission" = json!("read"))),
     params(("id" = String, Path, description = "The household.")),
     responses((
         status = 200,
@@ -106,7 +108,7 @@ pub(crate) async fn read(
     id: Ids<HouseholdId>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let view = state.registry.household(&caller.reading()?, id.0).await?.ok_or_else(Problem::not_found)?;
+    let view = state.registry.household(&caller.reach(), id.0).await?.ok_or_else(Problem::not_found)?;
     let tag = entity_tag::spell(&view.heads);
     Ok(HttpResponse::Ok().insert_header((header::ETAG, tag)).json(HouseholdBody::from(view)))
 }
@@ -118,6 +120,7 @@ pub(crate) async fn read(
     operation_id = "registerHousehold",
     tag = "households",
     security(("staff" = [])),
+    extensions(("x-gridwork-permission" = json!("edit_household"))),
     request_body = NewHousehold,
     responses((
         status = 201,
@@ -148,6 +151,7 @@ pub(crate) async fn register(
     operation_id = "correctHousehold",
     tag = "households",
     security(("staff" = [])),
+    extensions(("x-gridwork-permission" = json!("edit_household"))),
     params(("id" = String, Path, description = "The household."), Seen),
     request_body = HouseholdFields,
     responses((
@@ -176,6 +180,7 @@ pub(crate) async fn correct(
     operation_id = "correctDwelling",
     tag = "households",
     security(("staff" = [])),
+    extensions(("x-gridwork-permission" = json!("edit_household"))),
     params(("id" = String, Path, description = "The household."), Seen),
     request_body = DwellingFields,
     responses((

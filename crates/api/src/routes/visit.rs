@@ -34,6 +34,7 @@ pub(crate) struct VisitQuery {
     operation_id = "listVisitsOfArea",
     tag = "visits",
     security(("staff" = [])),
+    extensions(("x-gridwork-permission" = json!("read"))),
     params(VisitQuery),
     responses((status = 200, description = "A page of visits and notes.", body = PageBody<RecordedBody>))
 )]
@@ -45,7 +46,7 @@ pub(crate) async fn list_all(
 ) -> Result<web::Json<PageBody<RecordedBody>>, Problem> {
     let VisitQuery { area, after, limit } = query.0;
     let (after, limit) = page(after.as_deref(), limit)?;
-    Ok(web::Json(PageBody::of(state.registry.visits_within(&caller.reading()?, area, after, limit).await?)))
+    Ok(web::Json(PageBody::of(state.registry.visits_within(&caller.reach(), area, after, limit).await?)))
 }
 
 /// List the visits of a household
@@ -55,6 +56,7 @@ pub(crate) async fn list_all(
     operation_id = "listVisits",
     tag = "visits",
     security(("staff" = [])),
+    extensions(("x-gridwork-permission" = json!("read"))),
     params(("id" = String, Path, description = "The household."), PageQuery),
     responses((status = 200, description = "A page of visits and notes.", body = PageBody<RecordedBody>))
 )]
@@ -66,6 +68,6 @@ pub(crate) async fn list(
     state: web::Data<State>,
 ) -> Result<web::Json<PageBody<RecordedBody>>, Problem> {
     let (after, limit) = page(query.0.after.as_deref(), query.0.limit)?;
-    let visits = state.registry.visits(&caller.reading()?, id.0, after, limit).await?;
+    let visits = state.registry.visits(&caller.reach(), id.0, after, limit).await?;
     Ok(web::Json(PageBody::of(visits.ok_or_else(Problem::not_found)?)))
 }
