@@ -16,6 +16,7 @@ mod wire;
 
 mod arrival;
 mod demo;
+mod every_operation;
 mod feed;
 mod full_disk;
 mod hostile_bodies;
@@ -30,5 +31,6 @@ mod possession;
 mod quiet;
 mod sensitive;
 mod session;
+mod staff;
 mod tampering;
 mod together;

@@ -2,10 +2,13 @@
 
 use crate::rest::{Session, text};
 use crate::server::Server;
-use crate::town::{LI, PASSWORD, QIAN, SUN, Town, WU, ZHOU};
+use crate::town::{LI, PASSWORD, QIAN, SUN, Town, WU, ZHOU, now};
 use crate::wire::Sent;
 use serde_json::{Value, json};
+use totp_rs::{Builder, Secret};
 use ureq::http::Method;
+
+const TYPE: &str = "urn:problem-type:gridwork:";
 
 fn sign_in(server: &Server, name: &str) -> Value {
     let form = json!({ "sign_in": name, "password": PASSWORD }).to_string();
@@ -87,4 +90,43 @@ fn who_administers_all_areas_of_somebody_ends_their_sessions() {
         assert_eq!(administrator.remove(&format!("{path}/{id}")).status, 204);
         assert_eq!(ended.get("/v1/households").status, 401);
     }
+}
+
+/// The code that an authenticator app shows at an instant.
+fn code(secret: &str, at: gridwork_domain::instant::Instant) -> String {
+    let secret = Secret::try_from_base32(secret).expect("base32");
+    let totp = Builder::new().with_secret(secret).build().expect("a secret of that length");
+    totp.generate(u64::try_from(at.ms() / 1_000).expect("after 1970")).to_string()
+}
+
+#[test]
+fn an_administrator_does_nothing_before_a_second_factor_is_set_up_and_signs_in_with_it_from_then_on() {
+    let town = Town::new();
+    let server = Server::start_with(&town.data_folder(), &[("GRIDWORK_ADMINISTRATOR_TOTP", "required")]);
+    Session::of(&ZHOU, &server).get("/v1/households").well();
+    let wu = Session::of(&WU, &server);
+    let refused = wu.get("/v1/staff");
+    assert_eq!((refused.status, text(&refused.body["type"])), (403, format!("{TYPE}second-factor-needed")));
+
+    let shown = wu.send(Method::POST, "/v1/second-factor", None, &json!({})).well();
+    let secret = text(&shown["secret"]);
+    assert!(text(&shown["uri"]).starts_with("otpauth://totp/Gridwork:wu.gang?secret="), "{shown}");
+    let confirm =
+        |code: String| wu.send(Method::POST, "/v1/second-factor/confirmation", None, &json!({ "code": code })).status;
+    // The code of the next half minute is taken too, so that this one and the one after do not meet.
+    let before = now().plus_ms(-30_000);
+    assert_eq!(confirm("12345".to_owned()), 422);
+    assert_eq!(confirm(code(&secret, before)), 204);
+    wu.get("/v1/staff").well();
+
+    let sign_in = |code: Option<String>| {
+        let form = json!({ "sign_in": WU.sign_in, "password": PASSWORD, "code": code });
+        Session::with_token(&server, "").send(Method::POST, "/v1/sign-in", None, &form)
+    };
+    let asked = sign_in(None);
+    assert_eq!((asked.status, text(&asked.body["type"])), (401, format!("{TYPE}code-needed")));
+    let next = code(&secret, now().plus_ms(30_000));
+    let signed_in = sign_in(Some(next.clone())).well();
+    Session::with_token(&server, &text(&signed_in["access_token"])).get("/v1/staff").well();
+    assert_eq!(sign_in(Some(next)).status, 401, "each code once");
 }

@@ -10,22 +10,22 @@ use crate::problem::{Kind, Problem};
 use crate::state::State;
 use crate::{bearer, clock, openapi};
 use actix_web::dev::Payload;
-use actix_web::{FromRequest, HttpRequest};
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 use gridwork_domain::id::{ScopeId, SessionId, StaffId};
 use gridwork_domain::instant::Instant;
 use gridwork_domain::permission::{Operation, Within};
-use gridwork_registry::{Admitted, Credential, Grant, Precinct, Reach};
+use gridwork_registry::{Admitted, Credential, Grant, KEY_PREFIX, Means, Precinct, Reach};
+use tokio::sync::oneshot;
 
 /// A member of staff who is signed in.
 #[derive(Debug)]
 pub(crate) struct Caller {
     /// Who.
     pub(crate) staff: StaffId,
-    /// In which session.
-    pub(crate) session: SessionId,
     /// When the request came.
     pub(crate) now: Instant,
+    by: Means,
     needs: Operation,
     grants: Vec<Grant>,
 }
@@ -55,6 +55,28 @@ impl Caller {
         self.grants.iter().filter(|grant| grant.role.may(self.needs)).map(|grant| grant.area.id).collect()
     }
 
+    /// The session of this request.
+    ///
+    /// # Errors
+    /// A problem for a machine client: it has none.
+    pub(crate) fn session(&self) -> Result<SessionId, Problem> {
+        match &self.by {
+            Means::Session(session, _) => Ok(*session),
+            Means::Key(_) => Err(Problem::new(Kind::Forbidden, "a key is no session")),
+        }
+    }
+
+    /// Refuses an administrator in a session without a second factor everything but setting one up.
+    fn must_be_no_administrator(&self) -> Result<(), Problem> {
+        let administers = self.grants.iter().any(|grant| grant.role.may(Operation::Administer));
+        if administers && self.needs != Operation::SetUpSecondFactor {
+            let detail =
+                "an administrator shows one-time codes: set them up at /v1/second-factor, then sign in with one";
+            return Err(Problem::new(Kind::SecondFactorNeeded, detail));
+        }
+        Ok(())
+    }
+
     /// Refuses a caller none of whose roles permits this anywhere.
     fn must_anywhere(&self, operation: Operation) -> Result<(), Problem> {
         let without_office = operation.permission().within == Within::Self_;
@@ -62,6 +84,24 @@ impl Caller {
             Ok(())
         } else {
             Err(Problem::new(Kind::Forbidden, "no assignment that you hold today permits this"))
+        }
+    }
+}
+
+/// What a body waits for before it is read: that its sender was let in. Whoever was not is refused meanwhile.
+pub(crate) struct Admission(Option<oneshot::Receiver<()>>);
+
+impl Admission {
+    /// That of a request; of one that asks for no caller, nothing to wait for.
+    pub(crate) fn of(request: &HttpRequest) -> Self {
+        request.extensions_mut().remove().unwrap_or(Self(None))
+    }
+
+    /// Waits.
+    pub(crate) async fn wait(self) {
+        if let Some(let_in) = self.0 {
+            // An error is a caller who was not let in, whose request is answered with that.
+            let _ = let_in.await;
         }
     }
 }
@@ -74,21 +114,37 @@ impl FromRequest for Caller {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let now = clock::now();
         let credential = State::of(request).and_then(|state| {
-            let verified = state.tokens.verify(bearer::token(request.headers())?);
-            let (staff, session) = verified.map_err(|error| Problem::new(Kind::Unauthenticated, error.to_string()))?;
+            let token = bearer::token(request.headers())?;
+            if token.starts_with(KEY_PREFIX) {
+                return Ok((state, Credential::Key(token.to_owned())));
+            }
+            let (staff, session) =
+                state.tokens.verify(token).map_err(|error| Problem::new(Kind::Unauthenticated, error.to_string()))?;
             Ok((state, Credential::Session(session, staff)))
         });
         let needs = request.match_pattern().and_then(|pattern| openapi::permission(request.method(), &pattern));
         let needs = needs
             .ok_or_else(|| Problem::internal(format!("{} does not say which permission it needs", request.path())));
+        let (let_in, admission) = oneshot::channel();
+        request.extensions_mut().insert(Admission(Some(admission)));
         Box::pin(async move {
             let (state, credential) = credential?;
             let admitted = state.registry.admit(credential, now).await?;
-            let ended = || Problem::new(Kind::Unauthenticated, "this session has ended: sign in again");
-            let Admitted { staff, session, grants } = admitted.ok_or_else(ended)?;
+            let ended = || Problem::new(Kind::Unauthenticated, "this session has ended, or this key: sign in again");
+            let Admitted { staff, by, grants } = admitted.ok_or_else(ended)?;
             tracing::Span::current().record("caller", tracing::field::display(staff));
-            let caller = Self { staff, session, now, needs: needs?, grants };
+            let caller = Self { staff, now, by, needs: needs?, grants };
+            match &caller.by {
+                Means::Session(_, false) if state.administrators_need_second_factor => {
+                    caller.must_be_no_administrator()?;
+                }
+                Means::Session(..) => {}
+                Means::Key(scopes) if scopes.contains(&caller.needs) => {}
+                Means::Key(_) => return Err(Problem::new(Kind::Forbidden, "this key is not for this operation")),
+            }
             caller.must_anywhere(caller.needs)?;
+            // There may be no body that waits.
+            let _ = let_in.send(());
             Ok(caller)
         })
     }

@@ -105,7 +105,10 @@ fn frame() -> OpenApi {
         RefOr::T(SecurityScheme::Http(http.build()))
     };
     let components = document.components.get_or_insert_default();
-    let staff = bearer("JWT", "The access token that signing in gives, for a quarter of an hour.");
+    let staff = bearer(
+        "JWT",
+        "The access token that signing in gives, for a quarter of an hour; or the key of a machine client.",
+    );
     let device = bearer("opaque", "The token that enrolling gives. It is of no use without the proof in the headers.");
     components.security_schemes.extend([("staff".to_owned(), staff), ("device".to_owned(), device)]);
     document

@@ -16,6 +16,7 @@ use gridwork_registry::{AreaView, ConflictView, HouseholdSummary, HouseholdView,
 use serde::Serialize;
 use utoipa::ToSchema;
 
+pub(crate) mod staff;
 pub(crate) mod visit;
 
 /// A member of staff.

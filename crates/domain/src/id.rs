@@ -125,6 +125,8 @@ id! {
     DeviceId;
     /// A session: what signing in begins.
     SessionId;
+    /// A key of a machine client.
+    ApiKeyId;
     /// A unit of replication and permission: a grid, or the documents of one member of staff.
     ScopeId;
 }

@@ -31,8 +31,10 @@ macro_rules! operations {
 }
 
 operations! {
-    /// One's own sessions, password and second factor: for everybody who is signed in.
+    /// One's own sessions and password: for everybody who is signed in.
     OwnAccount "own_account"
+    /// Setting up one's own second factor: what an administrator without one can do.
+    SetUpSecondFactor "set_up_second_factor"
     /// Reading households, residents, visits and conflicts.
     Read "read"
     /// Changing a household, its residents and ordinary needs; deciding conflicts.

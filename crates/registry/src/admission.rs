@@ -1,20 +1,24 @@
 //! Who comes with what credential, and what that gives: looked at anew with every request, in one read transaction.
 //!
-//! **Invariant:** nothing about who may come in is remembered between requests, so that a session that was ended, or an
-//! office, gives nothing from then on, on whichever node the next request arrives.
+//! **Invariant:** nothing about who may come in is remembered between requests, so that a session or key that was ended, or
+//! an office, gives nothing from then on, on whichever node the next request arrives.
 
+use crate::api_key::find_key;
 use crate::area_tree::{Grant, grants_of};
 use crate::database::StoreError;
 use crate::registry::Registry;
-use crate::session::is_live;
+use crate::session::find_live;
 use gridwork_domain::id::{SessionId, StaffId};
 use gridwork_domain::instant::Instant;
+use gridwork_domain::permission::Operation;
 
 /// With what somebody comes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Credential {
     /// An access token, which was found to be of this installation: it names a session and whose it is.
     Session(SessionId, StaffId),
+    /// The key of a machine client.
+    Key(String),
 }
 
 /// Somebody who may come in.
@@ -22,10 +26,19 @@ pub enum Credential {
 pub struct Admitted {
     /// Who.
     pub staff: StaffId,
-    /// In which session.
-    pub session: SessionId,
+    /// How.
+    pub by: Means,
     /// What the offices give that they hold now.
     pub grants: Vec<Grant>,
+}
+
+/// By what somebody came in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Means {
+    /// In this session, and whether a second factor was shown in it.
+    Session(SessionId, bool),
+    /// With a key for these operations.
+    Key(Vec<Operation>),
 }
 
 impl Registry {
@@ -37,13 +50,19 @@ impl Registry {
         let areas = self.areas.clone();
         self.database
             .read(move |connection| {
-                let Credential::Session(session, staff) = credential;
-                if !is_live(connection, session, staff, now)? {
-                    return Ok(None);
-                }
+                let found = match credential {
+                    Credential::Session(session, staff) => {
+                        let live = find_live(connection, session, staff, now)?;
+                        live.map(|second_factor| (staff, Means::Session(session, second_factor)))
+                    }
+                    Credential::Key(key) => {
+                        find_key(connection, &key, now)?.map(|(staff, scopes)| (staff, Means::Key(scopes)))
+                    }
+                };
+                let Some((staff, by)) = found else { return Ok(None) };
                 let tree = areas.tree(connection)?;
                 let grants = grants_of(connection, &tree, staff, now)?;
-                Ok(Some(Admitted { staff, session, grants }))
+                Ok(Some(Admitted { staff, by, grants }))
             })
             .await
     }

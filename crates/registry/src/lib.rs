@@ -9,6 +9,7 @@
 mod administration;
 mod admission;
 mod answer_view;
+mod api_key;
 mod area_tree;
 mod audit;
 mod database;
@@ -25,10 +26,12 @@ mod ledger;
 mod log;
 mod merge;
 mod nonce;
+mod personnel;
 mod precinct;
 mod projection;
 mod query;
 mod registry;
+mod second_factor;
 mod session;
 mod settings;
 mod sign_in;
@@ -39,7 +42,8 @@ mod tests;
 mod verify;
 
 pub use administration::{AdministerError, Administration, SHORTEST_PASSWORD};
-pub use admission::{Admitted, Credential};
+pub use admission::{Admitted, Credential, Means};
+pub use api_key::{ApiKeyError, ApiKeyView, KEY_PREFIX, LONGEST_KEY_MS, NewApiKey};
 pub use area_tree::{Grant, Reach};
 pub use database::StoreError;
 pub use device::DeviceView;
@@ -51,9 +55,11 @@ pub use nonce::Nonce;
 pub use precinct::Precinct;
 pub use query::{
     AreaView, ConflictView, Cursor, FactView, HouseholdFilter, HouseholdSummary, HouseholdView, MOST_ROWS, NotACursor,
-    Page, Person, ReadError, ResidentFilter, ResidentView, VisitView,
+    OfficeView, Page, Person, ReadError, ResidentFilter, ResidentView, StaffView, VisitView,
 };
 pub use registry::Registry;
+pub use second_factor::{NewSecret, SecondFactorError};
 pub use session::{Begun, Refreshed, SessionView};
 pub use settings::{OpenError, Settings};
+pub use sign_in::{SignIn, SignedIn};
 pub use verify::{Difference, VerifyError, VerifyReport, verify};

@@ -10,6 +10,7 @@ mod areas;
 mod conflicts;
 mod cursor;
 mod households;
+mod personnel;
 mod residents;
 mod visits;
 
@@ -18,6 +19,7 @@ pub use conflicts::ConflictView;
 pub(crate) use conflicts::conflicts_of;
 pub use cursor::{Cursor, NotACursor};
 pub use households::{HouseholdFilter, HouseholdSummary, HouseholdView};
+pub use personnel::{OfficeView, StaffView};
 pub use residents::{ResidentFilter, ResidentView};
 pub use visits::{FactView, VisitView};
 

@@ -74,11 +74,11 @@ pub struct SessionView {
 }
 
 impl Registry {
-    /// Begins a session of a member of staff who has proven who they are.
+    /// Begins a session of a member of staff who has proven who they are, with a second factor or without.
     ///
     /// # Errors
     /// As the store says.
-    pub async fn begin_session(&self, of: StaffId, now: Instant) -> Result<Begun, StoreError> {
+    pub async fn begin_session(&self, of: StaffId, second_factor: bool, now: Instant) -> Result<Begun, StoreError> {
         let id = SessionId::new(now, random()?);
         let token = draw()?;
         let hash = token_hash(&token);
@@ -93,6 +93,7 @@ impl Registry {
                     session::begun_at.eq(now.ms()),
                     session::used_at.eq(now.ms()),
                     session::ends_at.eq(ends_at.ms()),
+                    session::second_factor.eq(second_factor),
                 );
                 diesel::insert_into(session::table).values(row).execute(connection)?;
                 insert(connection, id, hash, None, now)?;
@@ -166,7 +167,7 @@ impl Registry {
                         return Err(AdministerError::NoSuchStaff);
                     }
                 }
-                if !is_live(connection, id, of, now)? {
+                if find_live(connection, id, of, now)?.is_none() {
                     return Ok(false);
                 }
                 revoke(connection, id, Some(by), "end-session", now)?;
@@ -176,38 +177,42 @@ impl Registry {
     }
 }
 
-/// Whether a session of that person goes on.
+/// Whether a session of that person goes on; if it does, whether a second factor was shown in it.
 ///
 /// # Errors
 /// As the store says.
-pub(crate) fn is_live(
+pub(crate) fn find_live(
     connection: &mut Connection,
     id: SessionId,
     of: StaffId,
     now: Instant,
-) -> Result<bool, StoreError> {
-    let found: Option<(Id, i64, i64, Option<i64>)> = session::table
+) -> Result<Option<bool>, StoreError> {
+    let live = session::table
         .find(Id::from(id))
-        .select((session::staff, session::used_at, session::ends_at, session::revoked_at))
-        .get_result(connection)
-        .optional()?;
-    Ok(found.is_some_and(|(staff, used_at, ends_at, revoked_at)| {
-        staff == Id::from(of) && revoked_at.is_none() && now.ms() < ends_at && now.ms() < used_at + IDLE_MS
-    }))
+        .filter(session::staff.eq(Id::from(of)))
+        .filter(session::revoked_at.is_null())
+        .filter(session::ends_at.gt(now.ms()))
+        .filter(session::used_at.gt(now.plus_ms(-IDLE_MS).ms()));
+    Ok(live.select(session::second_factor).get_result(connection).optional()?)
 }
 
-/// Ends all sessions of a member of staff, for instance because the password is another.
+/// Ends the sessions of a member of staff because the password is another: all, or all but the one in which that was done.
 ///
 /// # Errors
 /// As the store says.
-#[allow(dead_code)]
 pub(crate) fn end_all(
     connection: &mut Connection,
     of: StaffId,
+    but: Option<SessionId>,
     by: Option<StaffId>,
     now: Instant,
 ) -> Result<(), StoreError> {
-    let theirs = session::table.filter(session::staff.eq(Id::from(of))).filter(session::revoked_at.is_null());
+    // No session has this id: it is in no version of UUID.
+    let but = but.unwrap_or(SessionId::from_bytes([0; 16]));
+    let theirs = session::table
+        .filter(session::staff.eq(Id::from(of)))
+        .filter(session::id.ne(Id::from(but)))
+        .filter(session::revoked_at.is_null());
     let ended = (session::revoked_at.eq(Some(now.ms())), session::revoked_by.eq(by.map(Id::from)));
     diesel::update(theirs).set(ended).execute(connection)?;
     Ok(())

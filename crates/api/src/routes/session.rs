@@ -50,7 +50,7 @@ impl SessionsBody {
     fn new(caller: &Caller, sessions: Vec<SessionView>) -> web::Json<Self> {
         let body = |view: SessionView| SessionBody {
             id: view.id.to_string(),
-            current: view.id == caller.session,
+            current: caller.session().is_ok_and(|session| session == view.id),
             begun_at_ms: view.begun_at.ms(),
             used_at_ms: view.used_at.ms(),
             ends_at_ms: view.ends_at.ms(),
@@ -99,12 +99,12 @@ pub(crate) async fn refresh(
     operation_id = "signOut",
     tag = "sign-in",
     security(("staff" = [])),
-    extensions(("x-gridwork-permission" = json!("own_account"))),
+    extensions(("x-gridwork-permission" = json!("set_up_second_factor"))),
     responses((status = 204, description = "The session has ended."))
 )]
 #[post("/v1/sign-out")]
 pub(crate) async fn sign_out(caller: Caller, state: web::Data<State>) -> Result<HttpResponse, Problem> {
-    state.registry.end_session(caller.staff, None, caller.staff, caller.session, caller.now).await?;
+    state.registry.end_session(caller.staff, None, caller.staff, caller.session()?, caller.now).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

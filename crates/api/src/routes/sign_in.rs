@@ -23,6 +23,10 @@ pub(crate) struct SignIn {
     /// The password.
     #[schema(format = Password)]
     password: String,
+    /// The one-time code that your authenticator app shows now, if you have a second factor.
+    #[serde(default)]
+    #[schema(example = "287082")]
+    code: Option<String>,
 }
 
 /// The tokens of a session, and what they are good for.
@@ -75,7 +79,7 @@ impl From<Grant> for RoleBody {
     request_body = SignIn,
     responses(
         (status = 200, description = "You are signed in.", body = SignedIn),
-        (status = 401, description = "Name and password do not go together, or the name is locked for a while.")
+        (status = 401, description = "Name, password and code do not go together, the name is locked for a while, or a code is needed, too.")
     )
 )]
 #[post("/v1/sign-in")]
@@ -84,14 +88,20 @@ pub(crate) async fn sign_in(
     state: web::Data<State>,
 ) -> Result<web::Json<SignedIn>, Problem> {
     let now = clock::now();
-    let staff = state.registry.sign_in(&body.0.sign_in, &body.0.password, now).await?;
-    let refused = || {
-        let detail = "name and password do not go together; after several failures wait a while";
-        Problem::new(Kind::Unauthenticated, detail)
+    let SignIn { sign_in: name, password, code } = body.0;
+    let with = gridwork_registry::SignIn { name, password, code };
+    let (staff, second_factor) = match state.registry.sign_in(with, now).await? {
+        gridwork_registry::SignedIn::Proven(staff, second_factor) => (staff, second_factor),
+        gridwork_registry::SignedIn::CodeNeeded => {
+            return Err(Problem::new(Kind::CodeNeeded, "send the code that your authenticator app shows, too"));
+        }
+        gridwork_registry::SignedIn::Refused => {
+            let detail = "name and password, or the code, do not go together; after several failures wait a while";
+            return Err(Problem::new(Kind::Unauthenticated, detail));
+        }
     };
-    let staff = staff.ok_or_else(refused)?;
     tracing::Span::current().record("caller", tracing::field::display(staff.id));
-    let begun = state.registry.begin_session(staff.id, now).await?;
+    let begun = state.registry.begin_session(staff.id, second_factor, now).await?;
     Ok(web::Json(SignedIn::new(&state, staff, begun, now).await?))
 }
 

@@ -72,6 +72,7 @@ impl Office {
     pub(super) async fn open() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let mut settings = Settings::in_folder(folder.path());
+        settings.administrators_need_second_factor = false;
         settings.token_secret = TokenSecret::new(vec![9; 32]);
         let opening = settings.registry.clone();
         let registry = web::block(move || Registry::open(&opening)).await.expect("a thread").expect("a registry");
@@ -100,7 +101,7 @@ impl Office {
         let mut office = Self { _folder: folder, state, send: Box::new(send), sessions: BTreeMap::new() };
         office.appoint().await;
         for who in [LEADERS[0], LEADERS[1], ADMINISTRATOR] {
-            let begun = office.state.registry.begin_session(who, crate::clock::now()).await.expect("a session");
+            let begun = office.state.registry.begin_session(who, true, crate::clock::now()).await.expect("a session");
             office.sessions.insert(who, begun.session);
         }
         office

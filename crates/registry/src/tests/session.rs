@@ -22,7 +22,7 @@ async fn is_in(district: &District, session: SessionId, at: Instant) -> bool {
 #[tokio::test]
 async fn a_session_goes_on_while_it_is_refreshed_and_no_longer_than_a_shift() {
     let district = District::open().await;
-    let begun = district.registry.begin_session(AGENT, NOW).await.unwrap();
+    let begun = district.registry.begin_session(AGENT, false, NOW).await.unwrap();
     assert_eq!(begun.ends_at, NOW.plus_ms(SESSION_MS));
     assert!(is_in(&district, begun.session, NOW).await);
     let someone_else = Credential::Session(begun.session, LEADERS[0]);
@@ -43,7 +43,7 @@ async fn a_session_goes_on_while_it_is_refreshed_and_no_longer_than_a_shift() {
 #[tokio::test]
 async fn a_session_that_is_not_refreshed_ends() {
     let district = District::open().await;
-    let begun = district.registry.begin_session(AGENT, NOW).await.unwrap();
+    let begun = district.registry.begin_session(AGENT, false, NOW).await.unwrap();
     assert!(is_in(&district, begun.session, NOW.plus_ms(IDLE_MS - 1)).await);
     assert!(!is_in(&district, begun.session, NOW.plus_ms(IDLE_MS)).await);
     let late = district.registry.refresh(&begun.refresh_token, NOW.plus_ms(IDLE_MS)).await.unwrap();
@@ -54,8 +54,8 @@ async fn a_session_that_is_not_refreshed_ends() {
 #[tokio::test]
 async fn a_token_that_comes_again_ends_the_session_of_thief_and_owner() {
     let district = District::open().await;
-    let begun = district.registry.begin_session(AGENT, NOW).await.unwrap();
-    let other = district.registry.begin_session(AGENT, NOW).await.unwrap();
+    let begun = district.registry.begin_session(AGENT, false, NOW).await.unwrap();
+    let other = district.registry.begin_session(AGENT, false, NOW).await.unwrap();
     let next = goes_on(&district, &begun.refresh_token, NOW).await;
     let later = NOW.plus_ms(LOST_ANSWER_MS + 1);
     assert_eq!(district.registry.refresh(&begun.refresh_token, later).await.unwrap(), Refreshed::Reused);
@@ -67,7 +67,7 @@ async fn a_token_that_comes_again_ends_the_session_of_thief_and_owner() {
 #[tokio::test]
 async fn an_answer_that_was_lost_costs_nobody_the_session() {
     let district = District::open().await;
-    let begun = district.registry.begin_session(AGENT, NOW).await.unwrap();
+    let begun = district.registry.begin_session(AGENT, false, NOW).await.unwrap();
     let lost = goes_on(&district, &begun.refresh_token, NOW).await;
     let again = goes_on(&district, &begun.refresh_token, NOW.plus_ms(LOST_ANSWER_MS)).await;
     let next = goes_on(&district, &again.refresh_token, NOW.plus_ms(LOST_ANSWER_MS)).await;
@@ -82,7 +82,7 @@ async fn an_answer_that_was_lost_costs_nobody_the_session() {
 #[tokio::test]
 async fn a_token_whose_successor_was_used_is_not_taken_for_one_whose_answer_was_lost() {
     let district = District::open().await;
-    let begun = district.registry.begin_session(AGENT, NOW).await.unwrap();
+    let begun = district.registry.begin_session(AGENT, false, NOW).await.unwrap();
     let next = goes_on(&district, &begun.refresh_token, NOW).await;
     goes_on(&district, &next.refresh_token, NOW.plus_ms(1)).await;
     assert_eq!(district.registry.refresh(&begun.refresh_token, NOW.plus_ms(2)).await.unwrap(), Refreshed::Reused);
@@ -91,7 +91,7 @@ async fn a_token_whose_successor_was_used_is_not_taken_for_one_whose_answer_was_
 #[tokio::test]
 async fn of_two_who_refresh_with_one_token_at_the_same_time_only_one_goes_on() {
     let district = District::open().await;
-    let begun = district.registry.begin_session(AGENT, NOW).await.unwrap();
+    let begun = district.registry.begin_session(AGENT, false, NOW).await.unwrap();
     let refresh = || district.registry.refresh(&begun.refresh_token, NOW);
     let (one, other) = tokio::join!(refresh(), refresh());
     let tokens = [one.unwrap(), other.unwrap()].map(|refreshed| match refreshed {
@@ -113,7 +113,7 @@ async fn who_signs_in_too_often_loses_the_session_that_was_used_least_lately() {
     let mut sessions = Vec::new();
     for number in 0..=MOST_SESSIONS {
         let at = NOW.plus_ms(i64::try_from(number).unwrap());
-        sessions.push(district.registry.begin_session(AGENT, at).await.unwrap().session);
+        sessions.push(district.registry.begin_session(AGENT, false, at).await.unwrap().session);
     }
     let at = NOW.plus_ms(1_000);
     let left = district.registry.sessions(None, AGENT, at).await.unwrap();
@@ -126,7 +126,7 @@ async fn who_signs_in_too_often_loses_the_session_that_was_used_least_lately() {
 async fn sessions_are_ended_by_their_owner_or_from_around_all_of_the_owners_offices() {
     let district = District::open().await;
     let registry = &district.registry;
-    let begin = || async { registry.begin_session(AGENT, NOW).await.unwrap().session };
+    let begin = || async { registry.begin_session(AGENT, false, NOW).await.unwrap().session };
     let (own, anothers) = (begin().await, begin().await);
     assert!(!registry.end_session(LEADERS[0], None, LEADERS[0], own, NOW).await.unwrap(), "not one's own");
     assert!(registry.end_session(AGENT, None, AGENT, own, NOW).await.unwrap());
