@@ -131,9 +131,19 @@ fn without_a_token_nothing_answers_but_health_sign_in_enrolment_and_the_api_page
     let mut walked = 0;
     for (pattern, item) in document["paths"].as_object().expect("paths") {
         let path = pattern.replace("{id}", &household.to_string());
-        let path = ["{resident}", "{membership}", "{subject}"]
-            .iter()
-            .fold(path, |path, name| path.replace(name, &household.to_string()));
+        let path = [
+            "{resident}",
+            "{membership}",
+            "{subject}",
+            "{staff}",
+            "{session}",
+            "{role}",
+            "{area}",
+            "{device}",
+            "{api_key}",
+        ]
+        .iter()
+        .fold(path, |path, name| path.replace(name, &household.to_string()));
         let path = path.replace("{kind}", "meal_service");
         assert!(!path.contains('{'), "{path} has a part that this story does not know");
         for (method, operation) in item.as_object().expect("operations") {
@@ -150,7 +160,7 @@ fn without_a_token_nothing_answers_but_health_sign_in_enrolment_and_the_api_page
         }
     }
     assert!(walked >= 20, "only {walked} operations");
-    assert_eq!(Vec::from_iter(open), ["enrolDevice", "isLive", "isReady", "signIn"]);
+    assert_eq!(Vec::from_iter(open), ["enrolDevice", "isLive", "isReady", "refreshSession", "signIn"]);
 
     let get = |path: &str| Sent::new("GET", path).send(server.address()).status;
     assert_eq!(["/health/live", "/health/ready", "/openapi.json", "/docs/"].map(get), [200; 4]);

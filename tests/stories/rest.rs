@@ -40,13 +40,18 @@ impl Session {
 
     /// Signs in.
     pub(crate) fn sign_in(server: &Server, name: &str, password: &str) -> Self {
-        let config = ureq::Agent::config_builder().http_status_as_error(false);
-        let agent = config.timeout_global(Some(Duration::from_secs(30))).build().new_agent();
-        let mut session = Self { agent, url: server.url(), token: String::new() };
+        let mut session = Self::with_token(server, "");
         let form = json!({ "sign_in": name, "password": password });
         let body = session.send(Method::POST, "/v1/sign-in", None, &form).well();
         session.token = text(&body["access_token"]);
         session
+    }
+
+    /// Somebody who has a token already.
+    pub(crate) fn with_token(server: &Server, token: &str) -> Self {
+        let config = ureq::Agent::config_builder().http_status_as_error(false);
+        let agent = config.timeout_global(Some(Duration::from_secs(30))).build().new_agent();
+        Self { agent, url: server.url(), token: token.to_owned() }
     }
 
     /// Reads something.
@@ -66,6 +71,11 @@ impl Session {
     /// Deletes something, naming the version that was seen.
     pub(crate) fn delete(&self, path: &str, seen: &str) -> Answer {
         self.answer(self.request(Method::DELETE, path).header("if-match", seen).body(()).expect("a request"))
+    }
+
+    /// Deletes something that has no versions.
+    pub(crate) fn remove(&self, path: &str) -> Answer {
+        self.answer(self.request(Method::DELETE, path).body(()).expect("a request"))
     }
 
     /// Registers a household in [`GRID`].

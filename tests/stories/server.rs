@@ -127,6 +127,7 @@ fn spawn(folder: &Path, address: SocketAddr, metrics: SocketAddr, settings: &[(&
         .env("GRIDWORK_DATA_DIR", folder)
         .env("GRIDWORK_ADDRESS", address.to_string())
         .env("GRIDWORK_METRICS_ADDRESS", metrics.to_string())
+        .env("GRIDWORK_ADMINISTRATOR_TOTP", "optional")
         .envs(settings.iter().copied())
         .stdout(log.try_clone().expect("a log"))
         .stderr(log)

@@ -36,8 +36,12 @@ pub(crate) struct Place {
 /// All of it.
 pub(crate) const DISTRICT: Place = Place { number: 1, parent: None, code: "210404", name: "望花区" };
 const SUBDISTRICT: Place = Place { number: 2, parent: Some(&DISTRICT), code: "210404001", name: "田屯街道" };
-const COMMUNITY: Place = Place { number: 3, parent: Some(&SUBDISTRICT), code: "210404001005", name: "三公里社区" };
-const NEIGHBOURS: Place = Place { number: 4, parent: Some(&SUBDISTRICT), code: "210404001006", name: "田屯社区" };
+/// The community of [`GRID`] and [`NEXT_GRID`].
+pub(crate) const COMMUNITY: Place =
+    Place { number: 3, parent: Some(&SUBDISTRICT), code: "210404001005", name: "三公里社区" };
+/// The community of [`FAR_GRID`].
+pub(crate) const NEIGHBOURS: Place =
+    Place { number: 4, parent: Some(&SUBDISTRICT), code: "210404001006", name: "田屯社区" };
 /// Where most stories happen.
 pub(crate) const GRID: Place =
     Place { number: 5, parent: Some(&COMMUNITY), code: "210404001005001", name: "三公里社区第一网格" };

@@ -1,11 +1,12 @@
 //! Access tokens of staff: JSON Web Tokens (RFC 7519) with HS256, for a quarter of an hour.
 //!
-//! A token says who; what that person may do is read from the registry at each request.
+//! A token says who, and in which session; whether that goes on, and what the person may do, is read from the registry at
+//! each request.
 //!
 //! **Invariant:** one algorithm, one issuer, one audience; a token with any other is none.
 
 use crate::limits::ACCESS_TOKEN_S;
-use gridwork_domain::id::StaffId;
+use gridwork_domain::id::{SessionId, StaffId};
 use gridwork_domain::instant::Instant;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,7 @@ struct Claims {
     iss: String,
     aud: String,
     sub: StaffId,
+    sid: SessionId,
     iat: u64,
     exp: u64,
 }
@@ -46,24 +48,29 @@ impl AccessTokens {
         Self { signing: EncodingKey::from_secret(secret), verifying: DecodingKey::from_secret(secret), rules }
     }
 
-    /// A token for a member of staff, from `now` for [`ACCESS_TOKEN_S`] seconds.
+    /// A token for a session of a member of staff, from `now` for [`ACCESS_TOKEN_S`] seconds.
     ///
     /// # Errors
     /// As the library says; there is no known case.
-    pub(crate) fn issue(&self, staff: StaffId, now: Instant) -> Result<String, jsonwebtoken::errors::Error> {
+    pub(crate) fn issue(
+        &self,
+        staff: StaffId,
+        session: SessionId,
+        now: Instant,
+    ) -> Result<String, jsonwebtoken::errors::Error> {
         let iat = u64::try_from(now.ms() / 1_000).unwrap_or(0);
-        let claims =
-            Claims { iss: ISSUER.to_owned(), aud: AUDIENCE.to_owned(), sub: staff, iat, exp: iat + ACCESS_TOKEN_S };
+        let exp = iat + ACCESS_TOKEN_S;
+        let claims = Claims { iss: ISSUER.to_owned(), aud: AUDIENCE.to_owned(), sub: staff, sid: session, iat, exp };
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.signing)
     }
 
-    /// Who holds a token.
+    /// Who holds a token, and in which session.
     ///
     /// # Errors
     /// [`NotAToken`].
-    pub(crate) fn verify(&self, token: &str) -> Result<StaffId, NotAToken> {
+    pub(crate) fn verify(&self, token: &str) -> Result<(StaffId, SessionId), NotAToken> {
         let verified = jsonwebtoken::decode::<Claims>(token, &self.verifying, &self.rules).map_err(|_| NotAToken)?;
-        Ok(verified.claims.sub)
+        Ok((verified.claims.sub, verified.claims.sid))
     }
 }
 
@@ -75,10 +82,11 @@ mod tests {
 
     const SECRET: &[u8] = &[7; 32];
     const STAFF: StaffId = StaffId::from_bytes([3; 16]);
+    const SESSION: SessionId = SessionId::from_bytes([4; 16]);
 
     fn claims() -> serde_json::Value {
         let now = crate::clock::now().ms() / 1_000;
-        serde_json::json!({"iss": ISSUER, "aud": AUDIENCE, "sub": STAFF, "iat": now, "exp": now + 60})
+        serde_json::json!({"iss": ISSUER, "aud": AUDIENCE, "sub": STAFF, "sid": SESSION, "iat": now, "exp": now + 60})
     }
 
     fn sign(algorithm: Algorithm, claims: &serde_json::Value, secret: &[u8]) -> String {
@@ -88,25 +96,25 @@ mod tests {
     #[test]
     fn a_token_says_who_holds_it() {
         let tokens = AccessTokens::new(SECRET);
-        let token = tokens.issue(STAFF, crate::clock::now()).expect("a token");
-        assert_eq!(tokens.verify(&token), Ok(STAFF));
+        let token = tokens.issue(STAFF, SESSION, crate::clock::now()).expect("a token");
+        assert_eq!(tokens.verify(&token), Ok((STAFF, SESSION)));
     }
 
     #[test]
     fn a_token_ends() {
         let tokens = AccessTokens::new(SECRET);
         let long_ago = crate::clock::now().plus_ms(-1_000 * (ACCESS_TOKEN_S as i64 + 1));
-        let token = tokens.issue(STAFF, long_ago).expect("a token");
+        let token = tokens.issue(STAFF, SESSION, long_ago).expect("a token");
         assert_eq!(tokens.verify(&token), Err(NotAToken));
     }
 
     #[test]
     fn a_token_of_another_algorithm_secret_issuer_or_audience_is_none() {
         let tokens = AccessTokens::new(SECRET);
-        assert_eq!(tokens.verify(&sign(Algorithm::HS256, &claims(), SECRET)), Ok(STAFF));
+        assert_eq!(tokens.verify(&sign(Algorithm::HS256, &claims(), SECRET)), Ok((STAFF, SESSION)));
         assert_eq!(tokens.verify(&sign(Algorithm::HS384, &claims(), SECRET)), Err(NotAToken));
         assert_eq!(tokens.verify(&sign(Algorithm::HS256, &claims(), &[8; 32])), Err(NotAToken));
-        for claim in ["iss", "aud", "sub", "exp"] {
+        for claim in ["iss", "aud", "sub", "sid", "exp"] {
             let mut other = claims();
             other[claim] = "other".into();
             assert_eq!(tokens.verify(&sign(Algorithm::HS256, &other, SECRET)), Err(NotAToken), "{claim}");

@@ -1,9 +1,11 @@
 //! Reading bodies: with a limit, in time, of the type that the route reads.
 //!
-//! It does not know who is asking: extractors that do stand before it in a handler's arguments and fail first.
+//! It does not know who is asking: extractors that do stand before it in a handler's arguments, and it waits until they
+//! have let the caller in, so that nobody else learns from what is wrong with a body.
 //!
 //! **Invariant:** no more of a body is held than its limit, whether it says its length or not.
 
+use crate::caller;
 use crate::limits;
 use crate::problem::{Kind, Problem};
 use actix_web::dev::Payload;
@@ -27,7 +29,9 @@ impl<T: DeserializeOwned + 'static, const MOST_BYTES: usize> FromRequest for Bod
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let checked = check_json(request).and_then(|()| length(request.headers(), MOST_BYTES));
         let payload = payload.take();
+        let admission = caller::Admission::of(request);
         Box::pin(async move {
+            admission.wait().await;
             checked?;
             parse_json(&read(payload, MOST_BYTES).await?).map(Self)
         })

@@ -1,19 +1,22 @@
 //! The member of staff who asks, and what that person may do.
 //!
-//! It does not know devices: those are [`crate::device_caller`]'s.
+//! What an operation needs stands beside its handler, in the OpenAPI document (`x-gridwork-permission`), and the guard reads
+//! it there: a [`Caller`] has it, or the handler never runs. It does not know devices: those are [`crate::device_caller`]'s.
 //!
-//! **Invariant:** what a caller may do is what the assignments that hold at this moment give, read anew at each request.
+//! **Invariant:** what a caller may do is what the assignments that hold at this moment give, in a session that goes on:
+//! read anew at each request, in one read transaction.
 
 use crate::problem::{Kind, Problem};
 use crate::state::State;
-use crate::{bearer, clock};
+use crate::{bearer, clock, openapi};
 use actix_web::dev::Payload;
-use actix_web::{FromRequest, HttpRequest};
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use futures_util::future::LocalBoxFuture;
-use gridwork_domain::id::{ScopeId, StaffId};
+use gridwork_domain::id::{ScopeId, SessionId, StaffId};
 use gridwork_domain::instant::Instant;
-use gridwork_domain::staff::Operation;
-use gridwork_registry::{Grant, Reach};
+use gridwork_domain::permission::{Operation, Within};
+use gridwork_registry::{Admitted, Credential, Grant, KEY_PREFIX, Means, Precinct, Reach};
+use tokio::sync::oneshot;
 
 /// A member of staff who is signed in.
 #[derive(Debug)]
@@ -22,13 +25,20 @@ pub(crate) struct Caller {
     pub(crate) staff: StaffId,
     /// When the request came.
     pub(crate) now: Instant,
+    by: Means,
+    needs: Operation,
     grants: Vec<Grant>,
 }
 
 impl Caller {
-    /// Whether the caller may do this in that grid.
-    pub(crate) fn may(&self, operation: Operation, grid: ScopeId) -> bool {
-        self.grants.iter().any(|grant| grant.gives(operation, grid))
+    /// Whether the caller may do what this request needs in that grid.
+    pub(crate) fn may_in(&self, grid: ScopeId) -> bool {
+        self.grants.iter().any(|grant| grant.gives(self.needs, grid))
+    }
+
+    /// The grids in which the caller may do what this request needs.
+    pub(crate) fn reach(&self) -> Reach {
+        Reach::of(&self.grants, self.needs)
     }
 
     /// The grids in which the caller may read.
@@ -40,24 +50,58 @@ impl Caller {
         Ok(Reach::of(&self.grants, Operation::Read))
     }
 
-    /// The grids in which the caller may change and register households.
+    /// The areas in which the caller may do what this request needs, each with all within it.
+    pub(crate) fn precinct(&self) -> Precinct {
+        self.grants.iter().filter(|grant| grant.role.may(self.needs)).map(|grant| grant.area.id).collect()
+    }
+
+    /// The session of this request.
     ///
     /// # Errors
-    /// A problem if no role of the caller permits that anywhere.
-    pub(crate) fn editing(&self) -> Result<Reach, Problem> {
-        self.must_anywhere(Operation::EditHousehold)?;
-        Ok(Reach::of(&self.grants, Operation::EditHousehold))
+    /// A problem for a machine client: it has none.
+    pub(crate) fn session(&self) -> Result<SessionId, Problem> {
+        match &self.by {
+            Means::Session(session, _) => Ok(*session),
+            Means::Key(_) => Err(Problem::new(Kind::Forbidden, "a key is no session")),
+        }
+    }
+
+    /// Refuses an administrator in a session without a second factor everything but setting one up.
+    fn must_be_no_administrator(&self) -> Result<(), Problem> {
+        let administers = self.grants.iter().any(|grant| grant.role.may(Operation::Administer));
+        if administers && self.needs != Operation::SetUpSecondFactor {
+            let detail =
+                "an administrator shows one-time codes: set them up at /v1/second-factor, then sign in with one";
+            return Err(Problem::new(Kind::SecondFactorNeeded, detail));
+        }
+        Ok(())
     }
 
     /// Refuses a caller none of whose roles permits this anywhere.
-    ///
-    /// # Errors
-    /// A problem that says so.
-    pub(crate) fn must_anywhere(&self, operation: Operation) -> Result<(), Problem> {
-        if self.grants.iter().any(|grant| grant.role.may(operation)) {
+    fn must_anywhere(&self, operation: Operation) -> Result<(), Problem> {
+        let without_office = operation.permission().within == Within::Self_;
+        if without_office || self.grants.iter().any(|grant| grant.role.may(operation)) {
             Ok(())
         } else {
             Err(Problem::new(Kind::Forbidden, "no assignment that you hold today permits this"))
+        }
+    }
+}
+
+/// What a body waits for before it is read: that its sender was let in. Whoever was not is refused meanwhile.
+pub(crate) struct Admission(Option<oneshot::Receiver<()>>);
+
+impl Admission {
+    /// That of a request; of one that asks for no caller, nothing to wait for.
+    pub(crate) fn of(request: &HttpRequest) -> Self {
+        request.extensions_mut().remove().unwrap_or(Self(None))
+    }
+
+    /// Waits.
+    pub(crate) async fn wait(self) {
+        if let Some(let_in) = self.0 {
+            // An error is a caller who was not let in, whose request is answered with that.
+            let _ = let_in.await;
         }
     }
 }
@@ -69,16 +113,39 @@ impl FromRequest for Caller {
     /// The token is checked at the first poll, before anything of a body is read.
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let now = clock::now();
-        let signed_in = State::of(request).and_then(|state| {
-            let staff = state.tokens.verify(bearer::token(request.headers())?);
-            let staff = staff.map_err(|error| Problem::new(Kind::Unauthenticated, error.to_string()))?;
-            Ok((state, staff))
+        let credential = State::of(request).and_then(|state| {
+            let token = bearer::token(request.headers())?;
+            if token.starts_with(KEY_PREFIX) {
+                return Ok((state, Credential::Key(token.to_owned())));
+            }
+            let (staff, session) =
+                state.tokens.verify(token).map_err(|error| Problem::new(Kind::Unauthenticated, error.to_string()))?;
+            Ok((state, Credential::Session(session, staff)))
         });
+        let needs = request.match_pattern().and_then(|pattern| openapi::permission(request.method(), &pattern));
+        let needs = needs
+            .ok_or_else(|| Problem::internal(format!("{} does not say which permission it needs", request.path())));
+        let (let_in, admission) = oneshot::channel();
+        request.extensions_mut().insert(Admission(Some(admission)));
         Box::pin(async move {
-            let (state, staff) = signed_in?;
+            let (state, credential) = credential?;
+            let admitted = state.registry.admit(credential, now).await?;
+            let ended = || Problem::new(Kind::Unauthenticated, "this session has ended, or this key: sign in again");
+            let Admitted { staff, by, grants } = admitted.ok_or_else(ended)?;
             tracing::Span::current().record("caller", tracing::field::display(staff));
-            let grants = state.registry.grants(staff, now).await?;
-            Ok(Self { staff, now, grants })
+            let caller = Self { staff, now, by, needs: needs?, grants };
+            match &caller.by {
+                Means::Session(_, false) if state.administrators_need_second_factor => {
+                    caller.must_be_no_administrator()?;
+                }
+                Means::Session(..) => {}
+                Means::Key(scopes) if scopes.contains(&caller.needs) => {}
+                Means::Key(_) => return Err(Problem::new(Kind::Forbidden, "this key is not for this operation")),
+            }
+            caller.must_anywhere(caller.needs)?;
+            // There may be no body that waits.
+            let _ = let_in.send(());
+            Ok(caller)
         })
     }
 }

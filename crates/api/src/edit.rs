@@ -14,7 +14,6 @@ use actix_web::http::StatusCode;
 use actix_web::http::header;
 use gridwork_domain::edit::{Action, Edit};
 use gridwork_domain::id::{EditId, HouseholdId, ScopeId};
-use gridwork_domain::staff::Operation;
 use gridwork_registry::{EditError, Edited};
 use gridwork_sync::change::BuildError;
 use serde::Serialize;
@@ -51,7 +50,7 @@ pub(crate) async fn apply(
 ) -> Result<EditedBody, Problem> {
     let reach = caller.reading()?;
     let view = state.registry.household(&reach, household).await?.ok_or_else(Problem::not_found)?;
-    if !caller.may(Operation::EditHousehold, view.scope) {
+    if !caller.may_in(view.scope) {
         return Err(Problem::new(Kind::Forbidden, "no assignment of yours permits this edit here"));
     }
     let edit = new_edit(caller, household, action)?;
@@ -85,8 +84,7 @@ pub(crate) async fn register(
     grid: ScopeId,
     action: Action,
 ) -> Result<EditedBody, Problem> {
-    caller.must_anywhere(Operation::EditHousehold)?;
-    if !caller.may(Operation::EditHousehold, grid) {
+    if !caller.may_in(grid) {
         return Err(Problem::field("grid", "is not a grid in which you register households"));
     }
     let edit = new_edit(caller, household, action)?;

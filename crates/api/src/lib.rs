@@ -24,6 +24,7 @@ mod gate;
 mod metrics;
 mod openapi;
 mod origin;
+mod permission_page;
 mod problem;
 mod proof;
 mod record;
@@ -40,4 +41,5 @@ mod tests;
 
 pub use application::{Application, BuildError, RunError};
 pub use openapi::openapi_json;
+pub use permission_page::permissions_md;
 pub use settings::{Settings, TokenSecret, WrongSetting, WrongSettings};

@@ -14,6 +14,8 @@ use crate::origin;
 use crate::problem::{Kind, MEDIA_TYPE, ProblemBody};
 use crate::routes;
 use actix_web::App;
+use actix_web::http::Method;
+use gridwork_domain::permission::Operation as Permission;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use utoipa::openapi::header::HeaderBuilder;
@@ -39,6 +41,17 @@ static METHODS: LazyLock<BTreeMap<String, String>> = LazyLock::new(|| {
     DOCUMENT.paths.paths.iter().map(|(path, item)| (path.clone(), allow(item))).collect()
 });
 
+/// The extension by which an operation says which permission of the table it needs. The guard reads it, too.
+const PERMISSION: &str = "x-gridwork-permission";
+
+static PERMISSIONS: LazyLock<BTreeMap<String, Vec<(&'static str, Permission)>>> = LazyLock::new(|| {
+    let needed = |item: &PathItem| {
+        let operations = methods(item).into_iter();
+        operations.filter_map(|(method, operation)| Some((method, needed(operation)?))).collect()
+    };
+    DOCUMENT.paths.paths.iter().map(|(path, item)| (path.clone(), needed(item))).collect()
+});
+
 /// The document as it is committed, with a newline at its end. `gridwork openapi` writes it.
 pub fn openapi_json() -> &'static str {
     &JSON
@@ -47,6 +60,23 @@ pub fn openapi_json() -> &'static str {
 /// The methods that a path pattern has, as in the header `Allow`; none for a pattern outside the API.
 pub(crate) fn allowed_methods(pattern: &str) -> Option<&'static str> {
     METHODS.get(pattern).map(String::as_str)
+}
+
+/// The permission that an operation needs; none for one that needs none, and for what is no operation.
+pub(crate) fn permission(method: &Method, pattern: &str) -> Option<Permission> {
+    let operations = PERMISSIONS.get(pattern)?;
+    operations.iter().find(|(name, _)| *name == method.as_str()).map(|(_, permission)| *permission)
+}
+
+/// Every operation: its id, method, path and the permission that it needs, in the order of the paths.
+pub(crate) fn operations() -> impl Iterator<Item = (&'static str, &'static str, &'static str, Option<Permission>)> {
+    let paths = DOCUMENT.paths.paths.iter();
+    paths.flat_map(|(path, item)| {
+        let operation = |(method, operation): (&'static str, &'static Operation)| {
+            (operation.operation_id.as_deref().unwrap_or_default(), method, path.as_str(), needed(operation))
+        };
+        methods(item).into_iter().map(operation)
+    })
 }
 
 #[derive(utoipa::OpenApi)]
@@ -62,7 +92,8 @@ pub(crate) fn allowed_methods(pattern: &str) -> Option<&'static str> {
     ),
     servers((url = "/", description = "This server")),
     tags(
-        (name = "sign-in", description = "Access tokens for staff."),
+        (name = "sign-in", description = "Sessions of staff, and their tokens."),
+        (name = "staff", description = "Members of staff, for those who administer them."),
         (name = "areas", description = "District, subdistricts, communities and grids."),
         (name = "search", description = "Finding residents and households by names, pinyin, phones and addresses."),
         (name = "households", description = "Households 户 and their dwellings."),
@@ -86,7 +117,10 @@ fn frame() -> OpenApi {
         RefOr::T(SecurityScheme::Http(http.build()))
     };
     let components = document.components.get_or_insert_default();
-    let staff = bearer("JWT", "The access token that signing in gives, for a quarter of an hour.");
+    let staff = bearer(
+        "JWT",
+        "The access token that signing in gives, for a quarter of an hour; or the key of a machine client.",
+    );
     let device = bearer("opaque", "The token that enrolling gives. It is of no use without the proof in the headers.");
     components.security_schemes.extend([("staff".to_owned(), staff), ("device".to_owned(), device)]);
     document
@@ -176,6 +210,11 @@ fn takes_token(operation: &Operation) -> bool {
     operation.security.as_ref().is_some_and(|ways| !ways.is_empty())
 }
 
+/// What stands beside a handler as the permission that it needs.
+fn needed(operation: &Operation) -> Option<Permission> {
+    operation.extensions.as_ref()?.get(PERMISSION)?.as_str().and_then(Permission::from_word)
+}
+
 fn methods(item: &PathItem) -> Vec<(&'static str, &Operation)> {
     let all = [
         ("GET", &item.get),
@@ -217,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn every_operation_is_described_and_only_four_take_no_token() {
+    fn every_operation_is_described_and_only_five_take_no_token() {
         let mut open = BTreeSet::new();
         let mut ids = BTreeSet::new();
         for (path, item) in &DOCUMENT.paths.paths {
@@ -228,10 +267,14 @@ mod tests {
                 assert!(ids.insert(id.clone()), "{id} is used twice");
                 if !takes_token(operation) {
                     open.insert(id);
+                    assert!(operation.extensions.is_none(), "{method} {path} needs a permission and takes no token");
+                } else {
+                    let word = operation.extensions.as_ref().and_then(|extensions| extensions.get(PERMISSION));
+                    assert!(needed(operation).is_some(), "{method} {path} needs {word:?}, which is not in the table");
                 }
             }
         }
-        assert_eq!(Vec::from_iter(open), ["enrolDevice", "isLive", "isReady", "signIn"]);
+        assert_eq!(Vec::from_iter(open), ["enrolDevice", "isLive", "isReady", "refreshSession", "signIn"]);
     }
 
     #[test]

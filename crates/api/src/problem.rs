@@ -52,10 +52,14 @@ kinds! {
     Malformed 400 "malformed" "The request cannot be read"
     /// No token, or one that does not hold.
     Unauthenticated 401 "unauthenticated" "Sign in first"
+    /// Name and password are right, and a one-time code is missing.
+    CodeNeeded 401 "code-needed" "Send the one-time code, too"
     /// The proof is not of now: the device corrects its clock by the problem's server time and tries once more.
     StaleClock 401 "stale-clock" "The proof was made too long ago or ahead of time"
     /// The caller is known and may not do this.
     Forbidden 403 "forbidden" "Your role does not permit this"
+    /// An administrator who has no second factor yet.
+    SecondFactorNeeded 403 "second-factor-needed" "Set up a second factor first"
     /// Nothing there for this caller.
     NotFound 404 "not-found" "There is nothing here for you"
     /// A method that the resource does not have.

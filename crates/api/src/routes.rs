@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** every route of the API is registered here, and by that is in the OpenAPI document.
 
+pub(crate) mod api_key;
 pub(crate) mod area;
 pub(crate) mod audit;
 pub(crate) mod conflict;
@@ -13,7 +14,10 @@ pub(crate) mod import;
 pub(crate) mod need;
 pub(crate) mod resident;
 pub(crate) mod search;
+pub(crate) mod second_factor;
+pub(crate) mod session;
 pub(crate) mod sign_in;
+pub(crate) mod staff;
 pub(crate) mod sync;
 pub(crate) mod visit;
 
@@ -25,6 +29,27 @@ pub(crate) fn register(config: &mut ServiceConfig) {
         .service(health::live)
         .service(health::ready)
         .service(sign_in::sign_in)
+        .service(session::refresh)
+        .service(session::sign_out)
+        .service(session::list)
+        .service(session::end)
+        .service(session::list_of)
+        .service(session::end_of)
+        .service(second_factor::begin)
+        .service(second_factor::confirm)
+        .service(second_factor::remove)
+        .service(staff::change_password)
+        .service(staff::list)
+        .service(staff::appoint)
+        .service(staff::read)
+        .service(staff::assign)
+        .service(staff::end_office)
+        .service(staff::set_password)
+        .service(staff::devices)
+        .service(staff::revoke_device)
+        .service(api_key::list)
+        .service(api_key::make)
+        .service(api_key::revoke)
         .service(enrolment::issue_code)
         .service(enrolment::enrol)
         .service(sync::exchange)

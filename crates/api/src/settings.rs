@@ -7,6 +7,7 @@
 //! | `GRIDWORK_DATA_DIR` | folder of the database and of the secret | `gridwork-data` |
 //! | `DATABASE_URL` | the database, `sqlite:PATH` or `postgres://USER:PASSWORD@HOST/NAME` | `sqlite:` and `registry.sqlite` in the folder |
 //! | `GRIDWORK_TOKEN_SECRET` | secret under which access tokens are signed, at least 32 bytes | made once, kept in the folder as `token-secret`, readable by its owner alone |
+//! | `GRIDWORK_ADMINISTRATOR_TOTP` | whether administrators need one-time codes: `required`, or `optional` for those who try it out | `required` |
 //! | `GRIDWORK_WORKERS` | threads that serve requests, 1 to 256 | one for each processor |
 //! | `GRIDWORK_MAX_CONNECTIONS` | connections of one worker, 16 to 65,536 | 4,096 |
 //! | `GRIDWORK_MAX_SYNC_MEMORY_BYTES` | bytes that sync bodies and answers under way hold together, 4 MiB to 64 GiB | 128 MiB |
@@ -50,6 +51,8 @@ pub struct Settings {
     pub registry: gridwork_registry::Settings,
     /// Secret of access tokens; if none, the one in the folder, which is made if need be.
     pub token_secret: Option<TokenSecret>,
+    /// Whether administrators need a second factor.
+    pub administrators_need_second_factor: bool,
     /// Threads that serve requests.
     pub workers: usize,
     /// Connections of one worker.
@@ -119,6 +122,7 @@ impl Settings {
             registry: gridwork_registry::Settings::new(format!("sqlite:{}", database.display())),
             data_dir,
             token_secret: None,
+            administrators_need_second_factor: true,
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             max_connections: limits::MOST_CONNECTIONS,
             sync_memory_bytes: limits::SYNC_MEMORY_BYTES,
@@ -172,6 +176,11 @@ impl Settings {
                 let reason = format!("it has at least {SHORTEST_SECRET_BYTES} bytes: take random ones");
                 reader.refuse("GRIDWORK_TOKEN_SECRET", reason);
             }
+        }
+        match reader.text("GRIDWORK_ADMINISTRATOR_TOTP").as_deref() {
+            None | Some("required") => {}
+            Some("optional") => settings.administrators_need_second_factor = false,
+            Some(_) => reader.refuse("GRIDWORK_ADMINISTRATOR_TOTP", "it is required or optional".to_owned()),
         }
         reader.number("GRIDWORK_WORKERS", 1..=256, &mut settings.workers);
         reader.number("GRIDWORK_MAX_CONNECTIONS", 16..=65_536, &mut settings.max_connections);

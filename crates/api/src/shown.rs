@@ -11,7 +11,9 @@ use crate::state::State;
 use gridwork_domain::household::FieldPath;
 use gridwork_domain::id::ResidentId;
 use gridwork_domain::schema::RESIDENTS;
-use gridwork_registry::{ConflictView, HouseholdSummary, HouseholdView, Page, ResidentView, SearchHit, Subject, VisitView};
+use gridwork_registry::{
+    ConflictView, HouseholdSummary, HouseholdView, Page, ResidentView, SearchHit, Subject, VisitView,
+};
 use std::collections::BTreeSet;
 use std::ops::Deref;
 

@@ -15,6 +15,8 @@ pub(crate) struct State {
     pub(crate) registry: Registry,
     /// Access tokens of staff.
     pub(crate) tokens: AccessTokens,
+    /// Whether administrators need a second factor.
+    pub(crate) administrators_need_second_factor: bool,
     /// What is counted.
     pub(crate) metrics: Metrics,
     /// Bytes of sync bodies and answers under way.
@@ -39,6 +41,7 @@ impl State {
         Ok(Self {
             registry,
             tokens: AccessTokens::new(secret),
+            administrators_need_second_factor: settings.administrators_need_second_factor,
             metrics: Metrics::new()?,
             sync_memory: Memory::new(settings.sync_memory_bytes),
             per_device: PerDevice::new(limits::EXCHANGES_PER_DEVICE),

@@ -17,6 +17,7 @@ use gridwork_registry::{AreaView, ConflictView, HouseholdSummary, HouseholdView,
 use serde::Serialize;
 use utoipa::ToSchema;
 
+pub(crate) mod staff;
 pub(crate) mod visit;
 
 /// A member of staff.
@@ -203,7 +204,18 @@ pub(crate) struct PageBody<T> {
 impl<T> PageBody<T> {
     /// A page of the registry in JSON.
     pub(crate) fn of<V: Into<T>>(page: Shown<gridwork_registry::Page<V>>) -> Self {
-        let page = page.into_inner();
+        Self::of_page(page.into_inner())
+    }
+
+    /// A page of staff: it shows nothing about residents.
+    pub(crate) fn of_staff(page: gridwork_registry::Page<gridwork_registry::StaffView>) -> Self
+    where
+        gridwork_registry::StaffView: Into<T>,
+    {
+        Self::of_page(page)
+    }
+
+    fn of_page<V: Into<T>>(page: gridwork_registry::Page<V>) -> Self {
         let next = page.next.map(|cursor| cursor.to_string());
         Self { items: page.items.into_iter().map(Into::into).collect(), next }
     }

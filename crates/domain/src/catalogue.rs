@@ -94,6 +94,36 @@ pub const DEVICE: &[Field] = &[
     kept("enrolled_at", "登记时间", Purpose::Account, 0, INSTANT),
 ];
 
+/// Fields of a session of a member of staff.
+pub const SESSION: &[Field] = &[
+    kept("id", "会话标识", Purpose::Permit, 0, ID),
+    kept("staff", "会话人员", Purpose::Permit, 0, ID),
+    kept("begun_at", "登录时间", Purpose::Account, 1, INSTANT),
+    kept("used_at", "最近续期", Purpose::Account, 1, INSTANT),
+    kept("ends_at", "会话期限", Purpose::Permit, 0, INSTANT),
+    kept("revoked_at", "注销时间", Purpose::Account, 1, INSTANT),
+    kept("revoked_by", "注销人员", Purpose::Account, 0, ID),
+];
+
+/// Fields of a second factor.
+pub const SECOND_FACTOR: &[Field] = &[
+    kept("staff", "人员", Purpose::Permit, 0, ID),
+    kept("secret", "动态口令密钥", Purpose::Permit, 3, Kind::Line(32)),
+    kept("confirmed_at", "启用时间", Purpose::Account, 0, INSTANT),
+];
+
+/// Fields of a key of a machine client.
+pub const API_KEY: &[Field] = &[
+    kept("id", "密钥标识", Purpose::Permit, 0, ID),
+    kept("staff", "机器客户", Purpose::Permit, 0, ID),
+    kept("name", "密钥用途", Purpose::Account, 0, Kind::Line(64)),
+    kept("scopes", "密钥权限", Purpose::Permit, 0, Kind::Line(256)),
+    kept("made_by", "签发人员", Purpose::Account, 0, ID),
+    kept("made_at", "签发时间", Purpose::Account, 0, INSTANT),
+    kept("expires_at", "有效期止", Purpose::Permit, 0, INSTANT),
+    kept("revoked_at", "吊销时间", Purpose::Account, 0, INSTANT),
+];
+
 /// Every record with its fields.
 pub fn catalogue() -> Vec<(&'static str, &'static [Field])> {
     let document = SCHEMA_1.containers.iter().map(|container| (container.name, container.fields));
@@ -105,6 +135,9 @@ pub fn catalogue() -> Vec<(&'static str, &'static [Field])> {
         ("staff", STAFF),
         ("assignment", ASSIGNMENT),
         ("device", DEVICE),
+        ("session", SESSION),
+        ("second_factor", SECOND_FACTOR),
+        ("api_key", API_KEY),
     ];
     document.chain(others).collect()
 }

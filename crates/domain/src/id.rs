@@ -123,6 +123,10 @@ id! {
     StaffId;
     /// A device 设备 of a member of staff.
     DeviceId;
+    /// A session: what signing in begins.
+    SessionId;
+    /// A key of a machine client.
+    ApiKeyId;
     /// A unit of replication and permission: a grid, or the documents of one member of staff.
     ScopeId;
 }

@@ -17,6 +17,7 @@ pub mod household;
 pub mod id;
 pub mod instant;
 pub mod need;
+pub mod permission;
 pub mod phone_number;
 pub mod schema;
 pub mod search;

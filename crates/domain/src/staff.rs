@@ -1,6 +1,8 @@
-//! Staff 人员, their roles and devices, and who may write what.
+//! Staff 人员, their roles and devices. What a role may do stands in [`crate::permission`].
 //!
 //! **Invariant:** a role holds in one area and for one term of office; outside either it gives nothing.
+
+pub use crate::permission::Operation;
 
 use crate::id::{AreaId, DeviceId, StaffId};
 use crate::instant::Instant;
@@ -36,21 +38,6 @@ pub enum Role {
     DataProtectionOfficer,
     /// Administrator of the installation.
     Administrator,
-}
-
-/// What is done to a household and its visits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Operation {
-    /// Reading households, residents, visits and conflicts.
-    Read,
-    /// Changing a household, its residents and ordinary needs; deciding conflicts.
-    EditHousehold,
-    /// Recording visits, notes and corrections.
-    RecordFacts,
-    /// Enrolling devices, opening areas, appointing staff.
-    Administer,
-    /// Reading the audit log: who read or wrote about whom.
-    ReadAudit,
 }
 
 impl Role {
@@ -95,20 +82,9 @@ impl Role {
         Self::ALL.into_iter().find(|role| role.word() == word)
     }
 
-    /// Whether the role gives this operation within its area and term. An administrator runs the installation and has
-    /// no business with homes.
-    pub const fn may(self, operation: Operation) -> bool {
-        use Operation::{Administer, EditHousehold, Read, ReadAudit, RecordFacts};
-        match operation {
-            Read => matches!(
-                self,
-                Self::GridLeader | Self::Liaison | Self::CommunityWorker | Self::CallAgent | Self::DutyOfficer
-            ),
-            EditHousehold => matches!(self, Self::GridLeader | Self::CommunityWorker | Self::CallAgent),
-            RecordFacts => matches!(self, Self::GridLeader | Self::Liaison),
-            Administer => matches!(self, Self::Administrator),
-            ReadAudit => matches!(self, Self::Auditor | Self::DataProtectionOfficer),
-        }
+    /// Whether the role gives this operation within its area and term, by the permission table.
+    pub fn may(self, operation: Operation) -> bool {
+        operation.class(self).is_some()
     }
 }
 

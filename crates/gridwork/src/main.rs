@@ -41,7 +41,11 @@ enum Command {
     /// The audit log: its chain, walked and checked, and its head, to be kept elsewhere; settings as for `serve`.
     Audit(audit::Arguments),
     /// Prints the OpenAPI document.
-    Openapi,
+    Openapi {
+        /// Prints instead who may do what, as it is committed in openapi/permissions.md.
+        #[arg(long)]
+        permissions: bool,
+    },
     /// Tries or imports a roster of households and residents, all of it or nothing.
     Import(tables::ImportArguments),
     /// Writes a list of households, residents or visits into a CSV or XLSX file.
@@ -80,8 +84,9 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
         Command::Serve => serve::serve()?,
         Command::Setup(arguments) => setup::run(&arguments)?,
         Command::Verify { json } => return serve::verify(json),
+        Command::Openapi { permissions: true } => print!("{}", gridwork_api::permissions_md()),
+        Command::Openapi { permissions: false } => print!("{}", gridwork_api::openapi_json()),
         Command::Audit(arguments) => return audit::run(&arguments),
-        Command::Openapi => print!("{}", gridwork_api::openapi_json()),
         Command::Import(arguments) => return tables::import(&arguments),
         Command::Export(arguments) => tables::export(&arguments)?,
         Command::Phone(arguments) => phone::run(&arguments)?,

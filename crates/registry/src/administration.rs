@@ -7,6 +7,7 @@
 use crate::audit::{Step, note};
 use crate::database::{Connection, Id, StoreError, fails_as_the_store_does, on_each};
 use crate::registry::Registry;
+use crate::session::end_all;
 use crate::sign_in::{LONGEST_PASSWORD, hash_password};
 use crate::tables::{area, area_naming, assignment, instance, staff};
 use diesel::dsl::exists;
@@ -35,6 +36,13 @@ pub enum Administration {
         staff: Staff,
         /// With which they sign in, [`SHORTEST_PASSWORD`] characters at least.
         password: Option<String>,
+    },
+    /// Another password; all sessions of that person end.
+    SetPassword {
+        /// Whose.
+        staff: StaffId,
+        /// With which they sign in from now on.
+        password: String,
     },
     /// A term of office.
     Assign(Assignment),
@@ -81,6 +89,15 @@ pub enum AdministerError {
     /// A term of office that ends before it begins.
     #[error("a term of office ends after it begins")]
     Term,
+    /// Not the password that one has.
+    #[error("this is not your password; after several failures wait a while")]
+    WrongPassword,
+    /// Something that one does not do to oneself.
+    #[error("another administrator does this for you")]
+    Oneself,
+    /// No such device, or it was revoked.
+    #[error("there is no such device, or it was revoked before")]
+    NoSuchDevice,
     /// No such term of office, or it has ended.
     #[error("nobody holds this office")]
     NoSuchAssignment,
@@ -134,17 +151,32 @@ impl Registry {
     }
 
     /// The hash of the password that comes with an appointment, if one does.
-    async fn hash_of(&self, what: &Administration) -> Result<Option<String>, AdministerError> {
-        let Administration::AppointStaff { password: Some(password), .. } = what else { return Ok(None) };
-        if !(SHORTEST_PASSWORD..=LONGEST_PASSWORD).contains(&password.chars().count()) {
-            return Err(AdministerError::Password);
-        }
+    pub(crate) async fn hash_of(&self, what: &Administration) -> Result<Option<String>, AdministerError> {
+        let (Administration::AppointStaff { password: Some(password), .. }
+        | Administration::SetPassword { password, .. }) = what
+        else {
+            return Ok(None);
+        };
+        check_password(password)?;
         let password = password.clone();
         Ok(Some(self.hash(move || hash_password(&password)).await??))
     }
 }
 
-fn apply(
+/// Refuses a password that is too short or too long.
+///
+/// # Errors
+/// [`AdministerError::Password`].
+pub(crate) fn check_password(password: &str) -> Result<(), AdministerError> {
+    let fits = (SHORTEST_PASSWORD..=LONGEST_PASSWORD).contains(&password.chars().count());
+    if fits { Ok(()) } else { Err(AdministerError::Password) }
+}
+
+/// Does one thing, with its audit row. `hash` is that of the password that comes with it.
+///
+/// # Errors
+/// [`AdministerError`].
+pub(crate) fn apply(
     connection: &mut Connection,
     by: Option<StaffId>,
     what: &Administration,
@@ -157,8 +189,15 @@ fn apply(
             ("open-area", *new.id.as_bytes())
         }
         Administration::AppointStaff { staff, .. } => {
-            appoint(connection, staff, hash)?;
+            appoint(connection, staff)?;
+            if let Some(hash) = hash {
+                set_password(connection, staff.id, by, hash, now)?;
+            }
             ("appoint", *staff.id.as_bytes())
+        }
+        Administration::SetPassword { staff, .. } => {
+            set_password(connection, *staff, by, hash.ok_or(AdministerError::Password)?, now)?;
+            ("set-password", *staff.as_bytes())
         }
         Administration::Assign(new) => {
             assign(connection, new)?;
@@ -234,7 +273,7 @@ fn parent_of(connection: &mut Connection, parent: AreaId) -> Result<Area, Admini
     Ok(Area { id: parent, parent: None, code, name, aliases, valid_from, valid_until: None, successor: None })
 }
 
-fn appoint(connection: &mut Connection, new: &Staff, hash: Option<String>) -> Result<(), AdministerError> {
+fn appoint(connection: &mut Connection, new: &Staff) -> Result<(), AdministerError> {
     if Kind::Line(64).check(&new.name.as_str().into()).is_err() {
         return Err(AdministerError::StaffName);
     }
@@ -252,11 +291,22 @@ fn appoint(connection: &mut Connection, new: &Staff, hash: Option<String>) -> Re
         let row = (staff::id.eq(id), named, staff::failures.eq(0));
         diesel::insert_into(staff::table).values(row).execute(connection).map_err(taken)?;
     }
-    if let Some(hash) = hash {
-        let fresh = (staff::password_hash.eq(Some(hash)), staff::failures.eq(0), staff::locked_until.eq(None::<i64>));
-        diesel::update(staff::table.find(id)).set(fresh).execute(connection)?;
-    }
     Ok(())
+}
+
+/// A password that somebody else gave: whoever is signed in with the one before no longer is.
+fn set_password(
+    connection: &mut Connection,
+    of: StaffId,
+    by: Option<StaffId>,
+    hash: String,
+    now: Instant,
+) -> Result<(), AdministerError> {
+    let fresh = (staff::password_hash.eq(Some(hash)), staff::failures.eq(0), staff::locked_until.eq(None::<i64>));
+    if diesel::update(staff::table.find(Id::from(of))).set(fresh).execute(connection)? == 0 {
+        return Err(AdministerError::NoSuchStaff);
+    }
+    Ok(end_all(connection, of, None, by, now)?)
 }
 
 fn assign(connection: &mut Connection, new: &Assignment) -> Result<(), AdministerError> {

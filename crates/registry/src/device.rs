@@ -2,7 +2,7 @@
 //!
 //! A token is 32 random bytes; the registry keeps its SHA-256 alone. It lives as long as an assignment of its owner.
 
-use crate::database::{Blob, HashBlob, Id, StoreError};
+use crate::database::{Blob, Connection, HashBlob, Id, StoreError};
 use crate::entitlement::{CONTACT_MS, assignments_of, counts};
 use crate::log::Sender;
 use crate::registry::Registry;
@@ -10,7 +10,7 @@ use crate::tables::device;
 use diesel::prelude::*;
 use gridwork_domain::id::StaffId;
 use gridwork_domain::instant::Instant;
-use gridwork_domain::staff::Device;
+use gridwork_domain::staff::{Assignment, Device, Operation};
 use sha2::{Digest, Sha256};
 
 /// A device with what is known of its last contact.
@@ -22,6 +22,8 @@ pub struct DeviceView {
     pub last_contact: Option<Instant>,
     /// The device's clock minus the server's at that contact, in milliseconds.
     pub skew_ms: Option<i64>,
+    /// When it was revoked, if it was.
+    pub revoked_at: Option<Instant>,
 }
 
 #[derive(Queryable, Selectable)]
@@ -34,10 +36,12 @@ struct DeviceRow {
     last_contact: Option<i64>,
     contact_before: Option<i64>,
     skew_ms: Option<i64>,
+    revoked_at: Option<i64>,
 }
 
 impl Registry {
-    /// The device with this token; `None` if there is none, or its owner holds no office any more.
+    /// The device with this token; `None` if there is none, it was revoked, or its owner holds no office any
+    /// more for which devices exchange.
     ///
     /// # Errors
     /// As the store says.
@@ -47,6 +51,7 @@ impl Registry {
             .read(move |connection| {
                 let found: Option<DeviceRow> = device::table
                     .filter(device::token_hash.eq(hash))
+                    .filter(device::revoked_at.is_null())
                     .select(DeviceRow::as_select())
                     .get_result(connection)
                     .optional()?;
@@ -55,7 +60,8 @@ impl Registry {
                 let device = row.view().device;
                 let sender = Sender { staff: device.staff, device: Some(device.id), at: now, last_contact };
                 let held = assignments_of(connection, device.staff)?;
-                Ok(held.iter().any(|one| counts(one, &sender)).then_some(device))
+                let may_exchange = |one: &Assignment| one.role.may(Operation::Exchange) && counts(one, &sender);
+                Ok(held.iter().any(may_exchange).then_some(device))
             })
             .await
     }
@@ -65,17 +71,21 @@ impl Registry {
     /// # Errors
     /// As the store says.
     pub async fn devices(&self, staff: Option<StaffId>) -> Result<Vec<DeviceView>, StoreError> {
-        self.database
-            .read(move |connection| {
-                let mut query = device::table.select(DeviceRow::as_select()).order(device::id).into_boxed();
-                if let Some(staff) = staff {
-                    query = query.filter(device::staff.eq(Id::from(staff)));
-                }
-                let rows: Vec<DeviceRow> = query.load(connection)?;
-                Ok(rows.into_iter().map(DeviceRow::view).collect())
-            })
-            .await
+        self.database.read(move |connection| Ok::<_, StoreError>(devices_of(connection, staff)?)).await
     }
+}
+
+/// The devices of a member of staff, or of all.
+///
+/// # Errors
+/// As the store says.
+pub(crate) fn devices_of(connection: &mut Connection, staff: Option<StaffId>) -> QueryResult<Vec<DeviceView>> {
+    let mut query = device::table.select(DeviceRow::as_select()).order(device::id).into_boxed();
+    if let Some(staff) = staff {
+        query = query.filter(device::staff.eq(Id::from(staff)));
+    }
+    let rows: Vec<DeviceRow> = query.load(connection)?;
+    Ok(rows.into_iter().map(DeviceRow::view).collect())
 }
 
 /// When the contact ended that came before the present one, in which the device may have sent requests already; its
@@ -101,6 +111,7 @@ impl DeviceRow {
             },
             last_contact: self.last_contact.map(Instant::from_ms),
             skew_ms: self.skew_ms,
+            revoked_at: self.revoked_at.map(Instant::from_ms),
         }
     }
 }

@@ -216,7 +216,8 @@ fn scopes_of(connection: &mut Connection, staff: StaffId, now: Instant) -> Resul
 fn renew(connection: &mut Connection, id: DeviceId, public_key: [u8; 32], token: &str) -> Result<Instant, EnrolError> {
     let same = device::table
         .find(Id::from(id))
-        .filter(device::public_key.eq(HashBlob::from(public_key)).and(device::last_contact.is_null()));
+        .filter(device::public_key.eq(HashBlob::from(public_key)).and(device::last_contact.is_null()))
+        .filter(device::revoked_at.is_null());
     let enrolled_at: Option<i64> =
         same.select(device::enrolled_at).get_result(connection).optional().map_err(StoreError::from)?;
     let enrolled_at = enrolled_at.ok_or(EnrolError::Code)?;

@@ -41,6 +41,9 @@ pub enum ExchangeError {
     /// The request names another device than the one that sends it. Nothing was done.
     #[error("the request names another device than the one that signed it")]
     OtherDevice,
+    /// The device was revoked. Nothing was done.
+    #[error("this device was revoked: ask for a new enrolment code")]
+    Revoked,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -78,6 +81,8 @@ impl Registry {
                 return Err(ExchangeError::Replayed);
             }
             let last_contact = note_contact(connection, id, request.sent_at_ms, received_at)?;
+            // It was not when its token was found good.
+            let last_contact = last_contact.ok_or(ExchangeError::Revoked)?;
             let sender = Sender { staff, device: Some(id), at: received_at, last_contact };
             Ok::<_, ExchangeError>(take_in(connection, &counters, &sender, &request)?)
         });
@@ -202,10 +207,12 @@ fn note_contact(
     device: DeviceId,
     sent_at_ms: i64,
     received_at: Instant,
-) -> Result<Instant, StoreError> {
+) -> Result<Option<Instant>, StoreError> {
     let this = device_table::table.find(Id::from(device));
     let columns = (device_table::enrolled_at, device_table::last_contact, device_table::contact_before);
-    let (enrolled_at, last, before) = this.select(columns).get_result(connection)?;
+    let active = this.filter(device_table::revoked_at.is_null());
+    let found: Option<(i64, Option<i64>, Option<i64>)> = active.select(columns).get_result(connection).optional()?;
+    let Some((enrolled_at, last, before)) = found else { return Ok(None) };
     let before = contact_before(enrolled_at, last, before, received_at);
     diesel::update(this)
         .set((
@@ -214,7 +221,7 @@ fn note_contact(
             device_table::skew_ms.eq(sent_at_ms.saturating_sub(received_at.ms())),
         ))
         .execute(connection)?;
-    Ok(before)
+    Ok(Some(before))
 }
 
 /// Binds the actors that the device declares and nobody has, under a cap. What is not bound is told by the guard, when

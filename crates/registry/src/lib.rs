@@ -7,7 +7,9 @@
 //! positions appear only in order; [`verify()`] can rebuild every projected row from the log.
 
 mod administration;
+mod admission;
 mod answer_view;
+mod api_key;
 mod area_tree;
 mod audit;
 mod database;
@@ -26,9 +28,13 @@ mod log;
 mod merge;
 mod nonce;
 mod origin;
+mod personnel;
+mod precinct;
 mod projection;
 mod query;
 mod registry;
+mod second_factor;
+mod session;
 mod settings;
 mod sign_in;
 mod snapshot;
@@ -38,6 +44,8 @@ mod tests;
 mod verify;
 
 pub use administration::{AdministerError, Administration, SHORTEST_PASSWORD};
+pub use admission::{Admitted, Credential, Means};
+pub use api_key::{ApiKeyError, ApiKeyView, KEY_PREFIX, LONGEST_KEY_MS, NewApiKey};
 pub use area_tree::{Grant, Reach};
 pub use audit::{
     AuditFilter, AuditFinding, AuditReport, AuditView, Head, NotAHead, Oversight, Sealer, Subject, audit_head,
@@ -51,10 +59,15 @@ pub use exchange::ExchangeError;
 pub use figures::Figures;
 pub use nonce::Nonce;
 pub use origin::Origin;
+pub use precinct::Precinct;
 pub use query::{
     AreaView, ConflictView, Cursor, DwellingView, FactView, HouseholdFilter, HouseholdSummary, HouseholdView,
-    MOST_ROWS, NotACursor, Page, Person, ReadError, ResidentFilter, ResidentView, SearchFilter, SearchHit, VisitView,
+    MOST_ROWS, NotACursor, OfficeView, Page, Person, ReadError, ResidentFilter, ResidentView, SearchFilter, SearchHit,
+    StaffView, VisitView,
 };
 pub use registry::Registry;
+pub use second_factor::{NewSecret, SecondFactorError};
+pub use session::{Begun, Refreshed, SessionView};
 pub use settings::{OpenError, Settings};
+pub use sign_in::{SignIn, SignedIn};
 pub use verify::{Difference, VerifyError, VerifyReport, verify};

@@ -2,11 +2,15 @@
 //!
 //! Passwords are kept as argon2id hashes (RFC 9106) with the library's default cost: 19 MiB, two passes.
 //!
+//! Who has a second factor shows a code of it, too; a wrong one counts as a wrong password, and only both right together
+//! take back the count.
+//!
 //! **Invariant:** an unknown name costs what a wrong password costs, and neither says which it was.
 
 use crate::audit::{Step, note};
 use crate::database::{Id, StoreError, Waiting};
 use crate::registry::Registry;
+use crate::second_factor::{has_second_factor, use_code};
 use crate::tables::staff;
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
@@ -31,16 +35,37 @@ const MOST_WAITING: u64 = 32;
 /// What an unknown name's password is compared with.
 static NOBODY: LazyLock<String> = LazyLock::new(|| hash_password("nobody has this password").unwrap_or_default());
 
+/// With what somebody signs in.
+pub struct SignIn {
+    /// The name.
+    pub name: String,
+    /// The password.
+    pub password: String,
+    /// The one-time code of somebody who has a second factor.
+    pub code: Option<String>,
+}
+
+/// What came of signing in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SignedIn {
+    /// Name, password or code are not right, or the name is locked after five wrong ones, for five minutes.
+    Refused,
+    /// Name and password are right, and a one-time code is needed with them.
+    CodeNeeded,
+    /// This is who; and whether they showed a second factor.
+    Proven(Staff, bool),
+}
+
 type Found = (Id, String, Option<String>, i32, Option<i64>);
 
 impl Registry {
-    /// The member of staff with this name and password. `None` if there is none, and while the name is locked after
-    /// five wrong passwords, for five minutes.
+    /// The member of staff with this name and password, and with a one-time code if they have a second factor.
     ///
     /// # Errors
     /// As the store says; [`StoreError::Overloaded`] if too many sign in at once.
-    pub async fn sign_in(&self, name: &str, password: &str, now: Instant) -> Result<Option<Staff>, StoreError> {
-        let sign_in = name.to_owned();
+    pub async fn sign_in(&self, with: SignIn, now: Instant) -> Result<SignedIn, StoreError> {
+        let SignIn { name, password, code } = with;
+        let sign_in = name.clone();
         let found = self.database.read(move |connection| {
             let found: Option<Found> = staff::table
                 .filter(staff::sign_in.eq(sign_in))
@@ -52,19 +77,26 @@ impl Registry {
         let found = found.await?;
         let hash = found.as_ref().and_then(|(_, _, hash, ..)| hash.clone());
         let has_password = hash.is_some();
-        let password = password.to_owned();
         let right = self.hash(move || is_password(&password, hash.as_deref().unwrap_or(&NOBODY))).await?;
         let Some((id, staff_name, _, failures, locked_until)) = found.filter(|_| has_password) else {
-            return Ok(None);
+            return Ok(SignedIn::Refused);
         };
         let locked = locked_until.is_some_and(|until| now.ms() < until);
         if locked {
-            return Ok(None);
+            return Ok(SignedIn::Refused);
         }
         let id = StaffId::from(id);
         if !right {
             self.note_failure(id, now);
-            return Ok(None);
+            return Ok(SignedIn::Refused);
+        }
+        let has_factor = self.database.read(move |connection| has_second_factor(connection, id)).await?;
+        if has_factor {
+            let Some(code) = code else { return Ok(SignedIn::CodeNeeded) };
+            if !self.database.write(move |connection| use_code(connection, id, &code, now)).await? {
+                self.note_failure(id, now);
+                return Ok(SignedIn::Refused);
+            }
         }
         if failures > 0 {
             self.database.write_later(move |connection| {
@@ -72,11 +104,11 @@ impl Registry {
                 Ok(())
             });
         }
-        Ok(Some(Staff { id, name: staff_name, sign_in: name.to_owned() }))
+        Ok(SignedIn::Proven(Staff { id, name: staff_name, sign_in: name }, has_factor))
     }
 
     /// Counts a wrong password, without waiting for it: an unknown name has nothing to wait for either.
-    fn note_failure(&self, of: StaffId, now: Instant) {
+    pub(crate) fn note_failure(&self, of: StaffId, now: Instant) {
         self.database.write_later(move |connection| {
             let this = staff::table.find(Id::from(of));
             // What others guessed meanwhile counts too.
@@ -121,7 +153,8 @@ pub(crate) fn hash_password(password: &str) -> Result<String, StoreError> {
     Ok(hash.to_string())
 }
 
-fn is_password(password: &str, hash: &str) -> bool {
+/// Whether a password is the one of that hash.
+pub(crate) fn is_password(password: &str, hash: &str) -> bool {
     let longest = LONGEST_PASSWORD * char::MAX.len_utf8();
     password.len() <= longest
         && PasswordHash::new(hash)

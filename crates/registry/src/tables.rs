@@ -66,6 +66,7 @@ diesel::table! {
         last_contact -> Nullable<BigInt>,
         contact_before -> Nullable<BigInt>,
         skew_ms -> Nullable<BigInt>,
+        revoked_at -> Nullable<BigInt>,
     }
 }
 
@@ -85,6 +86,54 @@ diesel::table! {
         device -> Binary,
         bytes -> Binary,
         created_s -> BigInt,
+    }
+}
+
+diesel::table! {
+    session (id) {
+        id -> Binary,
+        staff -> Binary,
+        begun_at -> BigInt,
+        used_at -> BigInt,
+        ends_at -> BigInt,
+        revoked_at -> Nullable<BigInt>,
+        revoked_by -> Nullable<Binary>,
+        second_factor -> Bool,
+    }
+}
+
+diesel::table! {
+    api_key (id) {
+        id -> Binary,
+        staff -> Binary,
+        name -> Text,
+        hash -> Binary,
+        scopes -> Text,
+        made_by -> Binary,
+        made_at -> BigInt,
+        expires_at -> BigInt,
+        revoked_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    second_factor (staff) {
+        staff -> Binary,
+        secret -> Binary,
+        made_at -> BigInt,
+        confirmed_at -> Nullable<BigInt>,
+        last_step -> BigInt,
+    }
+}
+
+diesel::table! {
+    refresh_token (hash) {
+        hash -> Binary,
+        session -> Binary,
+        parent -> Nullable<Binary>,
+        issued_at -> BigInt,
+        used_at -> Nullable<BigInt>,
+        superseded -> Bool,
     }
 }
 

@@ -6,6 +6,7 @@ mod exchange;
 mod nodes;
 mod query;
 mod search;
+mod session;
 mod staff;
 mod verify;
 mod writer;

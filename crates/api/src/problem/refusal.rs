@@ -6,7 +6,9 @@
 use super::{FieldProblem, Kind, Problem, field_problems};
 use crate::limits::RETRY_AFTER_S;
 use gridwork_domain::edit as domain;
-use gridwork_registry::{AdministerError, EditError, EnrolError, ExchangeError, ReadError, StoreError};
+use gridwork_registry::{
+    AdministerError, ApiKeyError, EditError, EnrolError, ExchangeError, ReadError, SecondFactorError, StoreError,
+};
 use gridwork_sync::change::BuildError;
 use gridwork_sync::message::MessageError;
 
@@ -50,6 +52,7 @@ impl From<ExchangeError> for Problem {
             ExchangeError::Replayed => {
                 Self::new(Kind::Unauthenticated, "this proof was used before: make a new one for each request")
             }
+            ExchangeError::Revoked => Self::new(Kind::Unauthenticated, error.to_string()),
             ExchangeError::OtherDevice => {
                 Self::new(Kind::Forbidden, "the message names another device than the one whose token this is")
             }
@@ -117,6 +120,9 @@ impl From<AdministerError> for Problem {
     fn from(error: AdministerError) -> Self {
         match error {
             AdministerError::NoSuchStaff => Self::field("staff", "there is no such member of staff"),
+            AdministerError::WrongPassword => Self::field("old_password", error.to_string()),
+            AdministerError::Oneself => Self::new(Kind::Forbidden, error.to_string()),
+            AdministerError::NoSuchDevice => Self::not_found(),
             AdministerError::Store(error) => error.into(),
             AdministerError::Area(_)
             | AdministerError::NotNew
@@ -127,6 +133,40 @@ impl From<AdministerError> for Problem {
             | AdministerError::SignInTaken
             | AdministerError::Password
             | AdministerError::NoSuchAssignment => Self::new(Kind::Invalid, error.to_string()),
+        }
+    }
+}
+
+impl Problem {
+    /// As the plain conversion, where the member of staff is named by the path: whom the caller does not administer is as
+    /// if not there.
+    pub(crate) fn of_administered(error: AdministerError) -> Self {
+        match error {
+            AdministerError::NoSuchStaff => Self::not_found(),
+            error => error.into(),
+        }
+    }
+}
+
+impl From<SecondFactorError> for Problem {
+    fn from(error: SecondFactorError) -> Self {
+        match error {
+            SecondFactorError::Exists | SecondFactorError::NotBegun => Self::new(Kind::Conflict, error.to_string()),
+            SecondFactorError::Code => Self::field("code", error.to_string()),
+            SecondFactorError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ApiKeyError> for Problem {
+    fn from(error: ApiKeyError) -> Self {
+        match error {
+            ApiKeyError::Name => Self::field("name", error.to_string()),
+            ApiKeyError::Scopes => Self::field("scopes", error.to_string()),
+            ApiKeyError::Expiry => Self::field("expires_at_ms", error.to_string()),
+            ApiKeyError::TooMany | ApiKeyError::Person => Self::new(Kind::Conflict, error.to_string()),
+            ApiKeyError::NoSuchKey => Self::not_found(),
+            ApiKeyError::Administer(error) => Self::of_administered(error),
         }
     }
 }

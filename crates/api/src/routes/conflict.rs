@@ -43,6 +43,7 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<FieldValue
     operation_id = "listConflicts",
     tag = "conflicts",
     security(("staff" = [])),
+    extensions(("x-gridwork-permission" = json!("read"))),
     params(PageQuery),
     responses((status = 200, description = "A page of conflicts.", body = PageBody<ConflictSummaryBody>))
 )]
@@ -53,7 +54,7 @@ pub(crate) async fn list(
     state: web::Data<State>,
 ) -> Result<web::Json<PageBody<ConflictSummaryBody>>, Problem> {
     let (after, limit) = page(query.0.after.as_deref(), query.0.limit)?;
-    let conflicts = state.registry.conflicts(&caller.reading()?, after, limit).await?;
+    let conflicts = state.registry.conflicts(&caller.reach(), after, limit).await?;
     Ok(web::Json(PageBody::of(Shown::to(&caller, &state, conflicts).await?)))
 }
 
@@ -65,6 +66,7 @@ pub(crate) async fn list(
     operation_id = "decideConflict",
     tag = "conflicts",
     security(("staff" = [])),
+    extensions(("x-gridwork-permission" = json!("edit_household"))),
     params(("id" = String, Path, description = "The household."), Seen),
     request_body = Decision,
     responses((

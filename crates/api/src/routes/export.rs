@@ -60,6 +60,7 @@ macro_rules! exports {
             operation_id = $id,
             tag = "tables",
             security(("staff" = [])),
+            extensions(("x-gridwork-permission" = json!("read"))),
             params(
                 ExportQuery,
                 ("Accept-Language" = Option<String>, Header, description = "The language of headers: `zh` or `en`.")
@@ -84,7 +85,7 @@ macro_rules! exports {
             request: HttpRequest,
             state: web::Data<State>,
         ) -> Result<HttpResponse, Problem> {
-            export(List::$list, &caller, query.0, &request, state).await
+            export(List::$list, caller, query.0, &request, state).await
         }
     )+};
 }
@@ -102,19 +103,20 @@ exports! {
 
 async fn export(
     list: List,
-    caller: &Caller,
+    caller: Caller,
     query: ExportQuery,
     request: &HttpRequest,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let language = table_file::language(request);
-    let lines = Lines::new(list, caller.reading()?, query.area, language, state.clone()).await?;
+    let (reach, now) = (caller.reach(), caller.now);
+    let lines = Lines::new(list, caller, reach, query.area, language, state.clone()).await?;
     let format = query.format.unwrap_or_default();
     let (media_type, ending) = match format {
         Format::Csv => ("text/csv; charset=utf-8", "csv"),
         Format::Xlsx => (table_file::XLSX, "xlsx"),
     };
-    let today = caller.now.date_in_shanghai().map_or_else(String::new, |date| format!("-{date}"));
+    let today = now.date_in_shanghai().map_or_else(String::new, |date| format!("-{date}"));
     let name = format!("attachment; filename=\"{}{today}.{ending}\"", list.word());
     let mut response = HttpResponse::Ok();
     response

@@ -71,6 +71,7 @@ pub(crate) struct NewHousehold {
     operation_id = "listHouseholds",
     tag = "households",
     security(("staff" = [])),
+    extensions(("x-gridwork-permission" = json!("read"))),
     params(HouseholdQuery),
     responses((status = 200, description = "A page of households.", body = PageBody<HouseholdSummaryBody>))
 )]
@@ -84,7 +85,7 @@ pub(crate) async fn list(
     let (after, limit) = page(after.as_deref(), limit)?;
     let resident_name = search("resident_name", resident_name, LONGEST_NAME)?;
     let filter = HouseholdFilter { area, resident_name, address: search("address", address, LONGEST_ADDRESS)? };
-    let found = state.registry.households(&caller.reading()?, filter, after, limit).await?;
+    let found = state.registry.households(&caller.reach(), filter, after, limit).await?;
     Ok(web::Json(PageBody::of(Shown::to(&caller, &state, found).await?)))
 }
 
@@ -96,6 +97,7 @@ pub(crate) async fn list(
     operation_id = "readHousehold",
     tag = "households",
     security(("staff" = [])),
+    extensions(("x-gridwork-permission" = json!("read"))),
     params(("id" = String, Path, description = "The household.")),
     responses((
         status = 200,
@@ -110,7 +112,7 @@ pub(crate) async fn read(
     id: Ids<HouseholdId>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
-    let view = state.registry.household(&caller.reading()?, id.0).await?.ok_or_else(Problem::not_found)?;
+    let view = state.registry.household(&caller.reach(), id.0).await?.ok_or_else(Problem::not_found)?;
     let view = Shown::to(&caller, &state, view).await?;
     let tag = entity_tag::spell(&view.heads);
     Ok(HttpResponse::Ok().insert_header((header::ETAG, tag)).json(HouseholdBody::from(view)))
@@ -123,6 +125,7 @@ pub(crate) async fn read(
     operation_id = "registerHousehold",
     tag = "households",
     security(("staff" = [])),
+    extensions(("x-gridwork-permission" = json!("edit_household"))),
     request_body = NewHousehold,
     responses((
         status = 201,
@@ -153,6 +156,7 @@ pub(crate) async fn register(
     operation_id = "correctHousehold",
     tag = "households",
     security(("staff" = [])),
+    extensions(("x-gridwork-permission" = json!("edit_household"))),
     params(("id" = String, Path, description = "The household."), Seen),
     request_body = HouseholdFields,
     responses((
@@ -181,6 +185,7 @@ pub(crate) async fn correct(
     operation_id = "correctDwelling",
     tag = "households",
     security(("staff" = [])),
+    extensions(("x-gridwork-permission" = json!("edit_household"))),
     params(("id" = String, Path, description = "The household."), Seen),
     request_body = DwellingFields,
     responses((

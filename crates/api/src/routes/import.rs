@@ -93,6 +93,7 @@ pub(crate) struct FindingBody {
     operation_id = "importRoster",
     tag = "tables",
     security(("staff" = [])),
+    extensions(("x-gridwork-permission" = json!("edit_household"))),
     params(
         ImportQuery,
         ("Accept-Language" = Option<String>, Header, description = "The language of messages: `zh` or `en`.")
@@ -124,7 +125,7 @@ pub(crate) async fn import(
 ) -> Result<HttpResponse, Problem> {
     let ImportQuery { apply, grid, mapping } = query.0;
     let language = table_file::language(&request);
-    let reach = caller.editing()?;
+    let reach = caller.reach();
     let home = grid.map(ScopeId::from);
     if home.is_some_and(|home| !reach.contains(home)) {
         return Err(Problem::field("grid", "is not a grid in which you register households"));

@@ -43,6 +43,7 @@ pub(crate) struct NeedFields {
     operation_id = "affirmNeed",
     tag = "needs",
     security(("staff" = [])),
+    extensions(("x-gridwork-permission" = json!("edit_household"))),
     params(
         ("id" = String, Path, description = "The household."),
         ("subject" = String, Path, description = "The resident; the household's id if the need is the household's."),
@@ -79,6 +80,7 @@ pub(crate) async fn affirm(
     operation_id = "withdrawNeed",
     tag = "needs",
     security(("staff" = [])),
+    extensions(("x-gridwork-permission" = json!("edit_household"))),
     params(
         ("id" = String, Path, description = "The household."),
         ("subject" = String, Path, description = "The resident; the household's id if the need is the household's."),

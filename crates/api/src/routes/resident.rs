@@ -93,6 +93,7 @@ impl NewResidentBody {
     operation_id = "searchResidents",
     tag = "residents",
     security(("staff" = [])),
+    extensions(("x-gridwork-permission" = json!("read"))),
     params(ResidentQuery),
     responses((status = 200, description = "A page of residents.", body = PageBody<ResidentBody>))
 )]
@@ -105,7 +106,7 @@ pub(crate) async fn search_all(
     let ResidentQuery { area, name, after, limit } = query.0;
     let (after, limit) = page(after.as_deref(), limit)?;
     let filter = ResidentFilter { area, household: None, name: search("name", name, LONGEST_NAME)? };
-    let found = state.registry.residents(&caller.reading()?, filter, after, limit).await?;
+    let found = state.registry.residents(&caller.reach(), filter, after, limit).await?;
     Ok(web::Json(PageBody::of(Shown::to(&caller, &state, found).await?)))
 }
 
@@ -116,6 +117,7 @@ pub(crate) async fn search_all(
     operation_id = "listResidents",
     tag = "residents",
     security(("staff" = [])),
+    extensions(("x-gridwork-permission" = json!("read"))),
     params(("id" = String, Path, description = "The household."), PageQuery),
     responses((status = 200, description = "A page of residents.", body = PageBody<ResidentBody>))
 )]
@@ -127,7 +129,7 @@ pub(crate) async fn list(
     state: web::Data<State>,
 ) -> Result<web::Json<PageBody<ResidentBody>>, Problem> {
     let (after, limit) = page(query.0.after.as_deref(), query.0.limit)?;
-    let reach = caller.reading()?;
+    let reach = caller.reach();
     state.registry.household(&reach, id.0).await?.ok_or_else(Problem::not_found)?;
     let filter = ResidentFilter { household: Some(id.0), ..ResidentFilter::default() };
     let found = state.registry.residents(&reach, filter, after, limit).await?;
@@ -141,6 +143,7 @@ pub(crate) async fn list(
     operation_id = "addResident",
     tag = "residents",
     security(("staff" = [])),
+    extensions(("x-gridwork-permission" = json!("edit_household"))),
     params(("id" = String, Path, description = "The household."), Seen),
     request_body = NewResidentBody,
     responses((
@@ -175,6 +178,7 @@ pub(crate) async fn add(
     operation_id = "correctResident",
     tag = "residents",
     security(("staff" = [])),
+    extensions(("x-gridwork-permission" = json!("edit_household"))),
     params(
         ("id" = String, Path, description = "The household."),
         ("resident" = String, Path, description = "The resident."),
@@ -208,6 +212,7 @@ pub(crate) async fn correct(
     operation_id = "correctMembership",
     tag = "residents",
     security(("staff" = [])),
+    extensions(("x-gridwork-permission" = json!("edit_household"))),
     params(
         ("id" = String, Path, description = "The household."),
         ("membership" = String, Path, description = "The membership."),

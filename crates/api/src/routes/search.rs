@@ -127,6 +127,7 @@ impl From<SearchHit> for SearchHitBody {
     operation_id = "search",
     tag = "search",
     security(("staff" = [])),
+    extensions(("x-gridwork-permission" = json!("read"))),
     params(SearchQuery),
     responses((status = 200, description = "A page of what was found.", body = PageBody<SearchHitBody>))
 )]
@@ -140,6 +141,6 @@ pub(crate) async fn search(
     let (after, limit) = page(after.as_deref(), limit)?;
     let query = Query::parse(&q).map_err(|error| Problem::field("q", error.to_string()))?;
     let filter = SearchFilter { query, area, need: searched("need", need, LONGEST_NEED_KIND)? };
-    let found = state.registry.search(&caller.reading()?, filter, after, limit).await?;
+    let found = state.registry.search(&caller.reach(), filter, after, limit).await?;
     Ok(web::Json(PageBody::of(Shown::to(&caller, &state, found).await?)))
 }

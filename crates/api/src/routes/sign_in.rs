@@ -1,4 +1,4 @@
-//! Signing in: a name and a password for an access token.
+//! Signing in: a name and a password for a session, with an access token and a refresh token.
 
 use crate::body::Body;
 use crate::clock;
@@ -7,7 +7,9 @@ use crate::problem::{Kind, Problem};
 use crate::state::State;
 use crate::view::{AreaReference, Person};
 use actix_web::{post, web};
-use gridwork_registry::Grant;
+use gridwork_domain::instant::Instant;
+use gridwork_domain::staff::Staff;
+use gridwork_registry::{Begun, Grant};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -21,9 +23,13 @@ pub(crate) struct SignIn {
     /// The password.
     #[schema(format = Password)]
     password: String,
+    /// The one-time code that your authenticator app shows now, if you have a second factor.
+    #[serde(default)]
+    #[schema(example = "287082")]
+    code: Option<String>,
 }
 
-/// An access token, and what it is good for.
+/// The tokens of a session, and what they are good for.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct SignedIn {
     /// Sent with each request as `Authorization: Bearer …`.
@@ -31,8 +37,15 @@ pub(crate) struct SignedIn {
     /// Always `Bearer`.
     #[schema(example = "Bearer")]
     token_type: &'static str,
-    /// Seconds for which the token holds.
+    /// Seconds for which the access token holds.
     expires_in_s: u64,
+    /// For which, once, `POST /v1/sign-in/refresh` gives the next tokens of the session.
+    refresh_token: String,
+    /// The session's id.
+    session: String,
+    /// When the session ends, whatever is done meanwhile: milliseconds since 1970-01-01 UTC. One that is not refreshed for
+    /// an hour ends before.
+    session_ends_at_ms: i64,
     /// Who you are.
     staff: Person,
     /// What you are, and where: the assignments that hold now.
@@ -58,15 +71,15 @@ impl From<Grant> for RoleBody {
 
 /// Sign in
 ///
-/// Gives an access token for a quarter of an hour. What the token permits is looked up anew at each request, so that an
-/// assignment that ends, ends at once.
+/// Begins a session and gives an access token for a quarter of an hour, and a refresh token for the next. What a token
+/// permits is looked up anew at each request, so that an assignment or a session that ends, ends at once.
 #[utoipa::path(
     operation_id = "signIn",
     tag = "sign-in",
     request_body = SignIn,
     responses(
         (status = 200, description = "You are signed in.", body = SignedIn),
-        (status = 401, description = "Name and password do not go together, or the name is locked for a while.")
+        (status = 401, description = "Name, password and code do not go together, the name is locked for a while, or a code is needed, too.")
     )
 )]
 #[post("/v1/sign-in")]
@@ -75,15 +88,39 @@ pub(crate) async fn sign_in(
     state: web::Data<State>,
 ) -> Result<web::Json<SignedIn>, Problem> {
     let now = clock::now();
-    let staff = state.registry.sign_in(&body.0.sign_in, &body.0.password, now).await?;
-    let refused = || {
-        let detail = "name and password do not go together; after several failures wait a while";
-        Problem::new(Kind::Unauthenticated, detail)
+    let SignIn { sign_in: name, password, code } = body.0;
+    let with = gridwork_registry::SignIn { name, password, code };
+    let (staff, second_factor) = match state.registry.sign_in(with, now).await? {
+        gridwork_registry::SignedIn::Proven(staff, second_factor) => (staff, second_factor),
+        gridwork_registry::SignedIn::CodeNeeded => {
+            return Err(Problem::new(Kind::CodeNeeded, "send the code that your authenticator app shows, too"));
+        }
+        gridwork_registry::SignedIn::Refused => {
+            let detail = "name and password, or the code, do not go together; after several failures wait a while";
+            return Err(Problem::new(Kind::Unauthenticated, detail));
+        }
     };
-    let staff = staff.ok_or_else(refused)?;
     tracing::Span::current().record("caller", tracing::field::display(staff.id));
-    let roles = state.registry.grants(staff.id, now).await?.into_iter().map(Into::into).collect();
-    let access_token = state.tokens.issue(staff.id, now).map_err(Problem::internal)?;
-    let token_type = "Bearer";
-    Ok(web::Json(SignedIn { access_token, token_type, expires_in_s: ACCESS_TOKEN_S, staff: staff.into(), roles }))
+    let begun = state.registry.begin_session(staff.id, second_factor, now).await?;
+    Ok(web::Json(SignedIn::new(&state, staff, begun, now).await?))
+}
+
+impl SignedIn {
+    /// The tokens of a session that begins or goes on.
+    ///
+    /// # Errors
+    /// As the registry says.
+    pub(crate) async fn new(state: &State, staff: Staff, begun: Begun, now: Instant) -> Result<Self, Problem> {
+        let roles = state.registry.grants(staff.id, now).await?.into_iter().map(Into::into).collect();
+        Ok(Self {
+            access_token: state.tokens.issue(staff.id, begun.session, now).map_err(Problem::internal)?,
+            token_type: "Bearer",
+            expires_in_s: ACCESS_TOKEN_S,
+            refresh_token: begun.refresh_token,
+            session: begun.session.to_string(),
+            session_ends_at_ms: begun.ends_at.ms(),
+            staff: staff.into(),
+            roles,
+        })
+    }
 }

@@ -34,6 +34,7 @@ use utoipa::{PartialSchema, ToSchema};
     operation_id = "exchange",
     tag = "devices",
     security(("device" = [])),
+    extensions(("x-gridwork-permission" = json!("exchange"))),
     params(
         Proof,
         ("Content-Encoding" = Option<String>, Header, description = "`zstd`, `gzip` or `identity`."),

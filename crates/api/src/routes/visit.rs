@@ -35,6 +35,7 @@ pub(crate) struct VisitQuery {
     operation_id = "listVisitsOfArea",
     tag = "visits",
     security(("staff" = [])),
+    extensions(("x-gridwork-permission" = json!("read"))),
     params(VisitQuery),
     responses((status = 200, description = "A page of visits and notes.", body = PageBody<RecordedBody>))
 )]
@@ -46,7 +47,7 @@ pub(crate) async fn list_all(
 ) -> Result<web::Json<PageBody<RecordedBody>>, Problem> {
     let VisitQuery { area, after, limit } = query.0;
     let (after, limit) = page(after.as_deref(), limit)?;
-    let visits = state.registry.visits_within(&caller.reading()?, area, after, limit).await?;
+    let visits = state.registry.visits_within(&caller.reach(), area, after, limit).await?;
     Ok(web::Json(PageBody::of(Shown::to(&caller, &state, visits).await?)))
 }
 
@@ -57,6 +58,7 @@ pub(crate) async fn list_all(
     operation_id = "listVisits",
     tag = "visits",
     security(("staff" = [])),
+    extensions(("x-gridwork-permission" = json!("read"))),
     params(("id" = String, Path, description = "The household."), PageQuery),
     responses((status = 200, description = "A page of visits and notes.", body = PageBody<RecordedBody>))
 )]
@@ -68,7 +70,7 @@ pub(crate) async fn list(
     state: web::Data<State>,
 ) -> Result<web::Json<PageBody<RecordedBody>>, Problem> {
     let (after, limit) = page(query.0.after.as_deref(), query.0.limit)?;
-    let visits = state.registry.visits(&caller.reading()?, id.0, after, limit).await?;
+    let visits = state.registry.visits(&caller.reach(), id.0, after, limit).await?;
     let visits = Shown::to(&caller, &state, visits.ok_or_else(Problem::not_found)?).await?;
     Ok(web::Json(PageBody::of(visits)))
 }

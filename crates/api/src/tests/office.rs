@@ -15,12 +15,13 @@ use ed25519_dalek::SigningKey;
 use futures_util::future::LocalBoxFuture;
 use gridwork_domain::area::Area;
 use gridwork_domain::division_code::DivisionCode;
-use gridwork_domain::id::{AreaId, DeviceId, StaffId};
+use gridwork_domain::id::{AreaId, DeviceId, SessionId, StaffId};
 use gridwork_domain::staff::{Assignment, Role, Staff};
 use gridwork_registry::{Administration, Registry};
 use gridwork_sync::message::{self, Request, ScopeRequest};
 use gridwork_sync::proof::{self, Covered};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// An application with a district of two grids, each with its leader, and somebody who runs the installation.
@@ -28,6 +29,7 @@ pub(super) struct Office {
     _folder: tempfile::TempDir,
     pub(super) state: Data<State>,
     send: Box<dyn Fn(TestRequest) -> LocalBoxFuture<'static, Reply>>,
+    sessions: BTreeMap<StaffId, SessionId>,
 }
 
 /// A status, headers and a body.
@@ -70,6 +72,7 @@ impl Office {
     pub(super) async fn open() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let mut settings = Settings::in_folder(folder.path());
+        settings.administrators_need_second_factor = false;
         settings.token_secret = TokenSecret::new(vec![9; 32]);
         let opening = settings.registry.clone();
         let registry = web::block(move || Registry::open(&opening)).await.expect("a thread").expect("a registry");
@@ -95,8 +98,12 @@ impl Office {
             });
             reply
         };
-        let office = Self { _folder: folder, state, send: Box::new(send) };
+        let mut office = Self { _folder: folder, state, send: Box::new(send), sessions: BTreeMap::new() };
         office.appoint().await;
+        for who in [LEADERS[0], LEADERS[1], ADMINISTRATOR] {
+            let begun = office.state.registry.begin_session(who, true, crate::clock::now()).await.expect("a session");
+            office.sessions.insert(who, begun.session);
+        }
         office
     }
 
@@ -142,7 +149,7 @@ impl Office {
     }
 
     pub(super) fn signed_in(&self, who: StaffId, method: Method, uri: &str) -> TestRequest {
-        let token = self.state.tokens.issue(who, crate::clock::now()).expect("a token");
+        let token = self.state.tokens.issue(who, self.sessions[&who], crate::clock::now()).expect("a token");
         TestRequest::default().method(method).uri(uri).insert_header((header::AUTHORIZATION, format!("Bearer {token}")))
     }
 

@@ -8,7 +8,8 @@ use diesel::expression::AsExpression;
 use diesel::serialize::{self, Output, ToSql};
 use diesel::sql_types::Binary;
 use gridwork_domain::id::{
-    AreaId, DeviceId, EditId, FactId, HouseholdId, MembershipId, ResidentId, ScopeId, StaffId, spell,
+    ApiKeyId, AreaId, DeviceId, EditId, FactId, HouseholdId, MembershipId, ResidentId, ScopeId, SessionId, StaffId,
+    spell,
 };
 use gridwork_sync::document::{ActorId, ChangeHash, DOCUMENT_ID_LENGTH};
 use std::fmt;
@@ -72,7 +73,7 @@ macro_rules! id {
         }
     )+};
 }
-id!(AreaId DeviceId EditId FactId HouseholdId MembershipId ResidentId ScopeId StaffId);
+id!(ApiKeyId AreaId DeviceId EditId FactId HouseholdId MembershipId ResidentId ScopeId SessionId StaffId);
 
 impl From<ActorId> for Id {
     fn from(actor: ActorId) -> Self {

@@ -2,8 +2,9 @@ use super::{AGENT, DISTRICT, District, GRIDS, LEADERS, NOW, nonce};
 use crate::administration::find_staff;
 use crate::enrolment::CODE_MS;
 use crate::entitlement::GRACE_MS;
+use crate::second_factor::code_at;
 use crate::sign_in::{LOCKED_MS, MOST_FAILURES};
-use crate::{AdministerError, Administration, EnrolError};
+use crate::{AdministerError, Administration, Credential, EnrolError, Means, SecondFactorError, SignIn, SignedIn};
 use gridwork_domain::staff::{Role, Staff};
 
 #[tokio::test]
@@ -44,23 +45,69 @@ async fn a_token_ends_with_its_assignment_once_the_phone_could_know() {
     drop(phone);
 }
 
+fn with(name: &str, password: &str, code: Option<String>) -> SignIn {
+    SignIn { name: name.to_owned(), password: password.to_owned(), code }
+}
+
+/// The district with a call agent who signs in with this password.
+async fn with_an_agent(password: &str) -> (District, Staff) {
+    let district = District::open().await;
+    let staff = Staff { id: AGENT, name: "赵坐席".into(), sign_in: "zhao".into() };
+    let appoint = Administration::AppointStaff { staff: staff.clone(), password: Some(password.to_owned()) };
+    district.administer(appoint).await;
+    (district, staff)
+}
+
 #[tokio::test]
 async fn who_has_a_password_signs_in_and_five_wrong_ones_lock_the_name() {
-    let district = District::open().await;
+    let (district, staff) = with_an_agent("correct horse battery").await;
     let registry = &district.registry;
-    let staff = Staff { id: AGENT, name: "赵坐席".into(), sign_in: "zhao".into() };
-    let password = Some("correct horse battery".to_owned());
-    district.administer(Administration::AppointStaff { staff: staff.clone(), password }).await;
-    assert_eq!(registry.sign_in("zhao", "correct horse battery", NOW).await.unwrap(), Some(staff.clone()));
-    assert_eq!(registry.sign_in("nobody", "correct horse battery", NOW).await.unwrap(), None);
-    assert_eq!(registry.sign_in("wang", "", NOW).await.unwrap(), None, "a leader without a password");
+    let sign_in = async |name, password, at| registry.sign_in(with(name, password, None), at).await.unwrap();
+    let proven = SignedIn::Proven(staff, false);
+    assert_eq!(sign_in("zhao", "correct horse battery", NOW).await, proven);
+    assert_eq!(sign_in("nobody", "correct horse battery", NOW).await, SignedIn::Refused);
+    assert_eq!(sign_in("wang", "", NOW).await, SignedIn::Refused, "a leader without a password");
     for _ in 0..MOST_FAILURES {
-        assert_eq!(registry.sign_in("zhao", "wrong horse battery", NOW).await.unwrap(), None);
+        assert_eq!(sign_in("zhao", "wrong horse battery", NOW).await, SignedIn::Refused);
         district.settled().await; // the count is written behind the answer
     }
-    assert_eq!(registry.sign_in("zhao", "correct horse battery", NOW).await.unwrap(), None, "locked");
-    let later = NOW.plus_ms(LOCKED_MS);
-    assert_eq!(registry.sign_in("zhao", "correct horse battery", later).await.unwrap(), Some(staff));
+    assert_eq!(sign_in("zhao", "correct horse battery", NOW).await, SignedIn::Refused, "locked");
+    assert_eq!(sign_in("zhao", "correct horse battery", NOW.plus_ms(LOCKED_MS)).await, proven);
+}
+
+#[tokio::test]
+async fn who_has_a_second_factor_shows_a_code_of_it_once_and_wrong_ones_lock_the_name() {
+    let (district, staff) = with_an_agent("correct horse battery").await;
+    let registry = &district.registry;
+    let sign_in = async |code: Option<String>, at| {
+        registry.sign_in(with("zhao", "correct horse battery", code), at).await.unwrap()
+    };
+    let session = registry.begin_session(AGENT, false, NOW).await.unwrap().session;
+    let secret = registry.begin_second_factor(AGENT, NOW).await.unwrap().secret;
+    assert_eq!(sign_in(None, NOW).await, SignedIn::Proven(staff.clone(), false), "it was not confirmed");
+    let wrong = registry.confirm_second_factor(AGENT, session, "000000".to_owned(), NOW).await;
+    assert!(matches!(wrong, Err(SecondFactorError::Code)), "{wrong:?}");
+    registry.confirm_second_factor(AGENT, session, code_at(&secret, NOW), NOW).await.unwrap();
+    let credential = Credential::Session(session, AGENT);
+    assert_eq!(registry.admit(credential, NOW).await.unwrap().unwrap().by, Means::Session(session, true));
+    assert!(matches!(registry.begin_second_factor(AGENT, NOW).await, Err(SecondFactorError::Exists)));
+
+    assert_eq!(sign_in(None, NOW).await, SignedIn::CodeNeeded);
+    assert_eq!(sign_in(Some(code_at(&secret, NOW)), NOW).await, SignedIn::Refused, "it confirmed with this one");
+    let later = NOW.plus_ms(30_000);
+    let code = code_at(&secret, later);
+    assert_eq!(sign_in(Some(code.clone()), later).await, SignedIn::Proven(staff.clone(), true));
+    assert_eq!(sign_in(Some(code), later).await, SignedIn::Refused, "each code once");
+    let at = later.plus_ms(60_000);
+    for _ in 0..MOST_FAILURES {
+        assert_eq!(sign_in(Some("000000".to_owned()), at).await, SignedIn::Refused);
+        // A right password alone takes nothing back.
+        assert!(matches!(sign_in(None, at).await, SignedIn::CodeNeeded | SignedIn::Refused));
+        registry.ready().await.unwrap();
+    }
+    assert_eq!(sign_in(Some(code_at(&secret, at)), at).await, SignedIn::Refused, "locked");
+    let at = at.plus_ms(LOCKED_MS);
+    assert_eq!(sign_in(Some(code_at(&secret, at)), at).await, SignedIn::Proven(staff, true));
 }
 
 #[tokio::test]
@@ -104,7 +151,8 @@ async fn who_hangs_up_while_a_password_is_hashed_keeps_nobody_else_from_signing_
     };
     for _ in 0..3 {
         let registry = district.registry.clone();
-        let signing_in = tokio::spawn(async move { registry.sign_in("wang", "not the password", NOW).await });
+        let signing_in =
+            tokio::spawn(async move { registry.sign_in(with("wang", "not the password", None), NOW).await });
         waiting(1).await;
         signing_in.abort();
         assert!(signing_in.await.unwrap_err().is_cancelled(), "it was cut off while it hashed");

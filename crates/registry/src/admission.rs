@@ -1,0 +1,69 @@
+//! Who comes with what credential, and what that gives: looked at anew with every request, in one read transaction.
+//!
+//! **Invariant:** nothing about who may come in is remembered between requests, so that a session or key that was ended, or
+//! an office, gives nothing from then on, on whichever node the next request arrives.
+
+use crate::api_key::find_key;
+use crate::area_tree::{Grant, grants_of};
+use crate::database::StoreError;
+use crate::registry::Registry;
+use crate::session::find_live;
+use gridwork_domain::id::{SessionId, StaffId};
+use gridwork_domain::instant::Instant;
+use gridwork_domain::permission::Operation;
+
+/// With what somebody comes.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Credential {
+    /// An access token, which was found to be of this installation: it names a session and whose it is.
+    Session(SessionId, StaffId),
+    /// The key of a machine client.
+    Key(String),
+}
+
+/// Somebody who may come in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admitted {
+    /// Who.
+    pub staff: StaffId,
+    /// How.
+    pub by: Means,
+    /// What the offices give that they hold now.
+    pub grants: Vec<Grant>,
+}
+
+/// By what somebody came in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Means {
+    /// In this session, and whether a second factor was shown in it.
+    Session(SessionId, bool),
+    /// With a key for these operations.
+    Key(Vec<Operation>),
+}
+
+impl Registry {
+    /// Who comes with a credential; `None` if it is good for nothing, or for nothing any more.
+    ///
+    /// # Errors
+    /// As the store says.
+    pub async fn admit(&self, credential: Credential, now: Instant) -> Result<Option<Admitted>, StoreError> {
+        let areas = self.areas.clone();
+        self.database
+            .read(move |connection| {
+                let found = match credential {
+                    Credential::Session(session, staff) => {
+                        let live = find_live(connection, session, staff, now)?;
+                        live.map(|second_factor| (staff, Means::Session(session, second_factor)))
+                    }
+                    Credential::Key(key) => {
+                        find_key(connection, &key, now)?.map(|(staff, scopes)| (staff, Means::Key(scopes)))
+                    }
+                };
+                let Some((staff, by)) = found else { return Ok(None) };
+                let tree = areas.tree(connection)?;
+                let grants = grants_of(connection, &tree, staff, now)?;
+                Ok(Some(Admitted { staff, by, grants }))
+            })
+            .await
+    }
+}

@@ -1,0 +1,157 @@
+//! What administrators do with staff within their areas, and everybody with their own password.
+//!
+//! **Invariant:** whoever administers is checked in the same transaction that changes something; and nobody gives themselves
+//! an office or another's password.
+
+use crate::administration::{AdministerError, Administration, apply, check_password};
+use crate::area_tree::AreaTree;
+use crate::audit::{Step, note};
+use crate::database::{Connection, Id, StoreError};
+use crate::precinct::Precinct;
+use crate::registry::Registry;
+use crate::session::end_all;
+use crate::sign_in::{hash_password, is_password};
+use crate::tables::{device, staff};
+use diesel::dsl::exists;
+use diesel::prelude::*;
+use diesel::select;
+use gridwork_domain::id::{DeviceId, SessionId, StaffId};
+use gridwork_domain::instant::Instant;
+
+impl Registry {
+    /// Administers staff of a precinct: all of it, or nothing. Somebody new is appointed together with their first office.
+    ///
+    /// # Errors
+    /// [`AdministerError::NoSuchStaff`] and [`AdministerError::NoSuchArea`] for what lies outside the precinct,
+    /// [`AdministerError::Oneself`], and as [`Registry::administer`].
+    pub async fn administer_within(
+        &self,
+        by: StaffId,
+        within: Precinct,
+        all: Vec<Administration>,
+        now: Instant,
+    ) -> Result<(), AdministerError> {
+        let mut hashed = Vec::new();
+        for what in all {
+            hashed.push((self.hash_of(&what).await?, what));
+        }
+        self.database
+            .write(move |connection| {
+                let tree = AreaTree::read(connection)?;
+                let mut new = None;
+                for (hash, what) in &hashed {
+                    permit(connection, &tree, &within, by, what, &mut new, now)?;
+                    apply(connection, Some(by), what, hash.clone(), now)?;
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    /// Another password for oneself, with the old one. All other sessions end.
+    ///
+    /// # Errors
+    /// [`AdministerError::WrongPassword`], also while the name is locked; [`AdministerError::Password`].
+    pub async fn change_password(
+        &self,
+        of: StaffId,
+        session: SessionId,
+        old: String,
+        new: String,
+        now: Instant,
+    ) -> Result<(), AdministerError> {
+        check_password(&new)?;
+        let found = self.database.read(move |connection| {
+            let this = staff::table.find(Id::from(of)).select((staff::password_hash, staff::locked_until));
+            Ok::<_, StoreError>(this.get_result::<(Option<String>, Option<i64>)>(connection).optional()?)
+        });
+        let (hash, locked_until) = found.await?.ok_or(AdministerError::NoSuchStaff)?;
+        let (right, next) =
+            self.hash(move || (hash.is_some_and(|hash| is_password(&old, &hash)), hash_password(&new))).await?;
+        if locked_until.is_some_and(|until| now.ms() < until) {
+            return Err(AdministerError::WrongPassword);
+        }
+        if !right {
+            self.note_failure(of, now);
+            return Err(AdministerError::WrongPassword);
+        }
+        let next = next?;
+        self.database
+            .write(move |connection| {
+                let this = staff::table.find(Id::from(of));
+                let fresh = (staff::password_hash.eq(Some(&next)), staff::failures.eq(0));
+                diesel::update(this).set(fresh).execute(connection)?;
+                end_all(connection, of, Some(session), Some(of), now)?;
+                let step = Step::new(now, Some(of), "change-own-password");
+                Ok(note(connection, &Step { subject: Some(of.as_bytes()), ..step })?)
+            })
+            .await
+    }
+
+    /// Revokes a device of a member of staff: its token is good for nothing from now on, whatever it did before.
+    ///
+    /// # Errors
+    /// [`AdministerError::NoSuchStaff`] outside the precinct, [`AdministerError::NoSuchDevice`] for one that is not theirs or
+    /// was revoked before.
+    pub async fn revoke_device(
+        &self,
+        by: StaffId,
+        within: Precinct,
+        of: StaffId,
+        id: DeviceId,
+        now: Instant,
+    ) -> Result<(), AdministerError> {
+        self.database
+            .write(move |connection| {
+                let tree = AreaTree::read(connection)?;
+                if !within.administers(connection, &tree, of, now)? {
+                    return Err(AdministerError::NoSuchStaff);
+                }
+                let theirs = device::table
+                    .find(Id::from(id))
+                    .filter(device::staff.eq(Id::from(of)))
+                    .filter(device::revoked_at.is_null());
+                if diesel::update(theirs).set(device::revoked_at.eq(Some(now.ms()))).execute(connection)? == 0 {
+                    return Err(AdministerError::NoSuchDevice);
+                }
+                let step = Step::new(now, Some(by), "revoke-device");
+                Ok(note(connection, &Step { subject: Some(id.as_bytes()), device: Some(id), ..step })?)
+            })
+            .await
+    }
+}
+
+/// Refuses what lies outside the precinct. `new` is who was appointed just before and has no office yet.
+fn permit(
+    connection: &mut Connection,
+    tree: &AreaTree,
+    within: &Precinct,
+    by: StaffId,
+    what: &Administration,
+    new: &mut Option<StaffId>,
+    now: Instant,
+) -> Result<(), AdministerError> {
+    let (of, area) = match what {
+        Administration::OpenArea(area) => return Err(AdministerError::NoSuchArea(area.id)),
+        Administration::AppointStaff { staff, .. } => {
+            let known = staff::table.find(Id::from(staff.id)).select(staff::id);
+            if !select(exists(known)).get_result::<bool>(connection)? {
+                *new = Some(staff.id);
+            }
+            (staff.id, None)
+        }
+        Administration::SetPassword { staff, .. } => (*staff, None),
+        Administration::Assign(new) => (new.staff, Some(new.area)),
+        Administration::EndAssignment { staff, area, .. } => (*staff, Some(*area)),
+    };
+    if *new != Some(of) && !within.administers(connection, tree, of, now)? {
+        return Err(AdministerError::NoSuchStaff);
+    }
+    if of == by {
+        return Err(AdministerError::Oneself);
+    }
+    match area.filter(|area| !within.contains(tree, *area)) {
+        Some(area) => Err(AdministerError::NoSuchArea(area)),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,239 @@
+//! Every operation of the API's document: who is let in, and how far.
+//!
+//! An operation that this story does not know how to call fails it: whoever adds one adds its body below.
+
+use crate::device::Device;
+use crate::rest::{Answer, Session, text};
+use crate::server::Server;
+use crate::town::{COMMUNITY, GRID, LI, NEIGHBOURS, Place, Town, WU, ZHOU, now};
+use crate::wire::Sent;
+use gridwork_domain::id::StaffId;
+use gridwork_domain::permission::{Operation, Within};
+use gridwork_domain::staff::{Assignment, Role, Staff};
+use gridwork_registry::Administration;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use ureq::http::Method;
+
+/// An operation for staff.
+struct Described {
+    id: String,
+    method: Method,
+    path: String,
+    has_body: bool,
+    needs: Operation,
+}
+
+/// What the operations are called with: things of [`GRID`].
+struct Things(BTreeMap<&'static str, String>);
+
+/// Every operation for staff; those that end a session or shut somebody out come last.
+fn operations(server: &Server) -> Vec<Described> {
+    let document = Sent::new("GET", "/openapi.json").send(server.address()).json();
+    let mut operations = Vec::new();
+    for (path, item) in document["paths"].as_object().expect("paths") {
+        for (method, operation) in item.as_object().expect("operations") {
+            let id = text(&operation["operationId"]);
+            let schemes = operation["security"].as_array().cloned().unwrap_or_default();
+            if !schemes.iter().any(|scheme| scheme.get("staff").is_some()) {
+                let open = ["enrolDevice", "exchange", "isLive", "isReady", "refreshSession", "signIn"];
+                assert!(open.contains(&id.as_str()), "{id} takes no token of staff");
+                continue;
+            }
+            let needs = operation["x-gridwork-permission"].as_str().and_then(Operation::from_word);
+            let needs = needs.unwrap_or_else(|| panic!("{id} needs a permission that is not in the table"));
+            let method = Method::from_bytes(method.to_uppercase().as_bytes()).expect("a method");
+            let has_body = operation.get("requestBody").is_some();
+            operations.push(Described { id, method, path: path.clone(), has_body, needs });
+        }
+    }
+    let last = |one: &Described| ["removeSecondFactor", "setPassword"].contains(&one.id.as_str());
+    operations.sort_by_key(|one| (one.id == "signOut", last(one), one.path.clone(), one.method == Method::DELETE));
+    assert!(operations.len() > 25, "only {} operations", operations.len());
+    operations
+}
+
+impl Described {
+    /// The path with each part in place, by the word before it; `None` stands for things that are nowhere.
+    fn path(&self, things: Option<&Things>) -> String {
+        let mut path = String::new();
+        let mut before = String::new();
+        for part in self.path.split('/').skip(1) {
+            let filled = match (part, before.as_str(), things) {
+                ("{kind}", ..) => "meal_service".to_owned(),
+                ("{role}", ..) => "grid_leader".to_owned(),
+                (part, before, things) if part.starts_with('{') => {
+                    let nowhere = || "AAAAAAAAAAAAAAAAAAAAAA".to_owned();
+                    let known = |things: &Things| {
+                        let thing = if part == "{area}" { "areas" } else { before };
+                        let known = things.0.get(thing).cloned();
+                        known.unwrap_or_else(|| panic!("this story does not know what {part} of {} is", self.path))
+                    };
+                    things.map_or_else(nowhere, known)
+                }
+                (part, ..) => part.to_owned(),
+            };
+            path.push('/');
+            path.push_str(&filled);
+            before = part.to_owned();
+        }
+        path
+    }
+
+    fn call(&self, session: &Session, path: &str, body: &Value) -> Answer {
+        match self.method {
+            Method::GET => session.get(path),
+            Method::DELETE => session.delete(path, "*"),
+            _ => session.send(self.method.clone(), path, Some("*"), body),
+        }
+    }
+}
+
+impl Things {
+    fn new(server: &Server, session_of_li: String) -> Self {
+        let zhou = Session::of(&ZHOU, server);
+        let household = zhou.register("和平路1号", "110");
+        let read = zhou.household(household).body;
+        let form = json!({ "name": "报表", "scopes": ["read"], "expires_at_ms": now().plus_ms(60_000).ms() });
+        let path = format!("/v1/staff/{}/api-keys", LI.id());
+        let made = Session::of(&WU, server).send(Method::POST, &path, None, &form).well();
+        let api_key = text(&made["api_key"]["id"]);
+        let (resident, device) = (text(&read["residents"][0]["id"]), Device::enrol(server, &LI).id);
+        let things = [
+            ("households", household.to_string()),
+            ("residents", resident.clone()),
+            ("needs", resident),
+            ("memberships", text(&read["residents"][0]["memberships"][0]["id"])),
+            ("staff", LI.id().to_string()),
+            ("sessions", session_of_li),
+            ("devices", device),
+            ("api-keys", api_key),
+            ("areas", GRID.id().to_string()),
+        ];
+        Self(things.into())
+    }
+
+    /// A body with which the operation is in order for somebody in whose area the things are.
+    fn body(&self, id: &str) -> Value {
+        let office = json!({ "role": "liaison", "area": GRID.id() });
+        match id {
+            "registerHousehold" => json!({ "grid": GRID.id(), "dwelling": { "address": "和平路2号" } }),
+            "correctHousehold" => json!({ "remark": "敲门要响" }),
+            "correctDwelling" => json!({ "floor": 2 }),
+            "addResident" => json!({ "resident": { "name": "陈小明" } }),
+            "correctResident" => json!({ "name": "陈建军" }),
+            "correctMembership" => json!({ "relation": "20" }),
+            "affirmNeed" => json!({ "purpose": "送餐", "basis": "consent", "sensitivity": 1 }),
+            "decideConflict" => json!({ "path": "household.contact_phone", "value": "120" }),
+            "issueEnrolmentCode" => json!({ "staff": LI.id() }),
+            "appointStaff" => json!({ "name": "马超", "sign_in": "ma.chao", "office": office }),
+            "assignOffice" => office,
+            "setPassword" => json!({ "password": "a password of somebody" }),
+            "makeApiKey" => {
+                let expires_at = now().plus_ms(60_000).ms();
+                json!({ "name": "报表", "scopes": ["read"], "expires_at_ms": expires_at })
+            }
+            "confirmSecondFactor" => json!({ "code": "000000" }),
+            "changePassword" => json!({ "old_password": "x", "new_password": "a password of somebody" }),
+            other => panic!("this story does not know what {other} is called with"),
+        }
+    }
+
+    fn is_in(&self, answer: &Value) -> bool {
+        let answer = answer.to_string();
+        self.0.values().any(|id| answer.contains(id))
+    }
+}
+
+/// Somebody of every role in each of two areas, signed in, and a session of [`LI`].
+fn everybody(town: &Town) -> (BTreeMap<(Role, bool), String>, String) {
+    town.with_registry(async |registry| {
+        let mut tokens = BTreeMap::new();
+        for (number, role) in (0..).zip(Role::ALL) {
+            for (inside, place) in [(true, &COMMUNITY), (false, &NEIGHBOURS)] {
+                let staff = appoint(registry, number, role, inside, place).await;
+                let begun = registry.begin_session(staff, true, now()).await.expect("a session");
+                tokens.insert((role, inside), begun.refresh_token);
+            }
+        }
+        let of_li = registry.begin_session(LI.id(), true, now()).await.expect("a session").session.to_string();
+        (tokens, of_li)
+    })
+}
+
+async fn appoint(
+    registry: &gridwork_registry::Registry,
+    number: u8,
+    role: Role,
+    inside: bool,
+    place: &Place,
+) -> StaffId {
+    let id = StaffId::from_bytes([if inside { 0x80 } else { 0xc0 } + number; 16]);
+    let staff = Staff { id, name: "某某".to_owned(), sign_in: format!("somebody.{inside}.{number}") };
+    let from = now().plus_ms(-1_000);
+    let office = Assignment { staff: id, role, area: place.id(), from, until: None };
+    for what in [Administration::AppointStaff { staff, password: None }, Administration::Assign(office)] {
+        registry.administer(None, what, now()).await.expect("it is administered");
+    }
+    id
+}
+
+fn sign_in(server: &Server, refresh_token: &str) -> Session {
+    let form = json!({ "refresh_token": refresh_token }).to_string();
+    let sent = Sent::new("POST", "/v1/sign-in/refresh").with("content-type", "application/json").with_body(form);
+    Session::with_token(server, &text(&sent.send(server.address()).json()["access_token"]))
+}
+
+#[test]
+fn every_operation_lets_in_the_roles_of_the_table_and_no_other() {
+    let town = Town::new();
+    let (tokens, _) = everybody(&town);
+    let server = town.serve();
+    let operations = operations(&server);
+    for role in Role::ALL {
+        let session = sign_in(&server, &tokens[&(role, true)]);
+        for operation in &operations {
+            let answer = operation.call(&session, &operation.path(None), &json!({}));
+            let what = format!("{} as {}: {answer:?}", operation.id, role.word());
+            assert_eq!(answer.status == 403, operation.needs.class(role).is_none(), "{what}");
+            assert!(answer.status != 401 && answer.status < 500, "{what}");
+        }
+    }
+}
+
+#[test]
+fn every_operation_ends_at_the_border_of_the_callers_area() {
+    let town = Town::new();
+    let (tokens, session_of_li) = everybody(&town);
+    let server = town.serve();
+    let things = Things::new(&server, session_of_li);
+    let operations = operations(&server);
+    let sessions: BTreeMap<_, _> = tokens.iter().map(|(who, token)| (*who, sign_in(&server, token))).collect();
+    let role = |operation: &Described| {
+        let permitted = Role::ALL.into_iter().find(|role| operation.needs.class(*role).is_some());
+        permitted.expect("every operation is somebody's")
+    };
+    for operation in &operations {
+        let body = if operation.has_body { things.body(&operation.id) } else { json!({}) };
+        let outsider = &sessions[&(role(operation), false)];
+        let path = operation.path(Some(&things));
+        let answer = operation.call(outsider, &path, &body);
+        let what = format!("{} {path} from outside: {answer:?}", operation.id);
+        if operation.path.contains('{') {
+            assert_eq!(answer.status, 404, "{what}");
+        } else if operation.needs.permission().within == Within::Area && operation.has_body {
+            assert_eq!(answer.status, 422, "{what}");
+        }
+        // A refusal may repeat what the caller said; nothing else is about these things.
+        assert!(answer.status >= 400 || !things.is_in(&answer.body), "{what}");
+    }
+    for operation in operations.iter().filter(|one| one.needs.permission().within == Within::Area) {
+        let body = if operation.has_body { things.body(&operation.id) } else { json!({}) };
+        let insider = &sessions[&(role(operation), true)];
+        let path = operation.path(Some(&things));
+        let answer = operation.call(insider, &path, &body);
+        // There is no conflict to decide; else what was refused outside is in order inside.
+        let well = (200..300).contains(&answer.status) || operation.id == "decideConflict";
+        assert!(well, "{} {path} from inside: {answer:?}", operation.id);
+    }
+}
