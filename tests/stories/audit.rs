@@ -27,8 +27,7 @@ use ureq::http::Method;
 const SEALED_WITHIN: Duration = Duration::from_secs(10);
 
 /// A town with an auditor of the district and one of another community's grid.
-fn town() -> Town {
-    let town = Town::new();
+fn with_an_auditor(town: Town) -> Town {
     let auditors: [(&str, &str, Role, &Place); 2] =
         [("郑明", "zheng.ming", Role::Auditor, &DISTRICT), ("冯丽", "feng.li", Role::DataProtectionOfficer, &FAR_GRID)];
     town.with_registry(async |registry| {
@@ -85,7 +84,7 @@ fn row_of(auditor: &Session, about: &str, request: &str) -> Value {
 }
 
 fn audit(folder: &Path, arguments: &[&str]) -> Said {
-    let output = program::command(&[&["audit"], arguments].concat()).env("GRIDWORK_DATA_DIR", folder).output();
+    let output = program::about(folder, &[&["audit"], arguments].concat()).output();
     Said::of(output.expect("the binary runs"))
 }
 
@@ -98,7 +97,7 @@ fn run_sql(folder: &Path, statements: &str) {
 
 #[test]
 fn the_auditor_sees_who_read_and_wrote_about_a_resident_why_and_from_where() {
-    let town = town();
+    let town = with_an_auditor(Town::new());
     let server = town.serve();
     let (zhou, zheng) = (Session::of(&ZHOU, &server), Session::sign_in(&server, "zheng.ming", PASSWORD));
     let (household, resident) = register(&zhou, "和平路1号", "张三");
@@ -157,7 +156,7 @@ fn row_of_action(auditor: &Session, action: &str) -> Value {
 
 #[test]
 fn a_page_is_one_row_that_answers_for_everybody_on_it() {
-    let town = town();
+    let town = with_an_auditor(Town::new());
     let server = town.serve();
     let (zhou, zheng) = (Session::of(&ZHOU, &server), Session::sign_in(&server, "zheng.ming", PASSWORD));
     let people: Vec<_> = (0..12).map(|number| register(&zhou, &format!("建设街{number}号"), "张三")).collect();
@@ -177,7 +176,7 @@ fn a_page_is_one_row_that_answers_for_everybody_on_it() {
 
 #[test]
 fn who_is_no_auditor_reads_no_audit_log_and_an_auditor_reads_that_of_the_own_area() {
-    let town = town();
+    let town = with_an_auditor(Town::new());
     let server = town.serve();
     let zhou = Session::of(&ZHOU, &server);
     let (household, resident) = register(&zhou, "和平路1号", "张三");
@@ -205,7 +204,7 @@ fn who_is_no_auditor_reads_no_audit_log_and_an_auditor_reads_that_of_the_own_are
 
 #[test]
 fn nothing_about_anybody_is_answered_while_it_cannot_be_noted() {
-    let town = town();
+    let town = with_an_auditor(Town::on_a_file());
     let server = town.serve();
     let zhou = Session::of(&ZHOU, &server);
     let (household, _) = register(&zhou, "和平路1号", "张三");
@@ -228,7 +227,7 @@ fn nothing_about_anybody_is_answered_while_it_cannot_be_noted() {
 
 #[test]
 fn verify_names_a_row_that_was_removed_altered_or_put_elsewhere() {
-    let town = town();
+    let town = with_an_auditor(Town::on_a_file());
     let server = town.serve();
     let zhou = Session::of(&ZHOU, &server);
     let (household, _) = register(&zhou, "和平路1号", "张三");
@@ -279,7 +278,7 @@ fn verify_names_a_row_that_was_removed_altered_or_put_elsewhere() {
 
 #[test]
 fn a_server_that_is_killed_has_noted_whatever_it_answered_and_the_chain_goes_on() {
-    let town = town();
+    let town = with_an_auditor(Town::new());
     let mut server = town.serve();
     let (household, _) = register(&Session::of(&ZHOU, &server), "和平路1号", "张三");
     let mut heads = Vec::new();

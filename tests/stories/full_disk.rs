@@ -61,7 +61,7 @@ fn codes(said: &str) -> Vec<&str> {
 
 #[test]
 fn on_a_full_disk_the_phone_says_not_saved_and_what_it_saved_before_still_reaches_the_registry() {
-    let town = Town::new();
+    let town = Town::on_a_file();
     let server = town.serve();
     let zhou = Session::of(&ZHOU, &server);
     let household = zhou.register("和平路1号", "110");

@@ -218,6 +218,6 @@ fn hostile_changes_are_kept_aside_with_a_code_while_an_honest_one_beside_them_is
     assert!(third.status().damaged.is_empty());
     server.end();
     let folder = town.data_folder();
-    let verified = program::command(&["verify", "--json"]).env("GRIDWORK_DATA_DIR", &folder).output();
+    let verified = program::about(&folder, &["verify", "--json"]).output();
     program::Said::of(verified.expect("the binary runs")).well();
 }

@@ -35,5 +35,6 @@ mod search;
 mod sensitive;
 mod session;
 mod staff;
+mod store;
 mod tampering;
 mod together;

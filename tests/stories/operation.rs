@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 #[test]
 fn a_server_that_is_asked_to_end_answers_the_request_under_way_and_ends_well() {
-    let town = Town::new();
+    let town = Town::on_a_file();
     let server = town.serve();
     let form = json!({ "sign_in": ZHOU.sign_in, "password": PASSWORD }).to_string();
     let sent = Sent::new("POST", "/v1/sign-in").with("content-type", "application/json").with_body(form);

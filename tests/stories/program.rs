@@ -1,5 +1,6 @@
 //! The real binary, as somebody at a terminal runs it.
 
+use crate::store;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -20,6 +21,16 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
         command.env_remove(name);
     }
     command.args(arguments).stdin(Stdio::null());
+    command
+}
+
+/// A command of the binary about the registry in a folder.
+pub(crate) fn about(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = command(arguments);
+    command.env("GRIDWORK_DATA_DIR", folder);
+    if let Some(url) = store::url(folder) {
+        command.env("DATABASE_URL", url);
+    }
     command
 }
 

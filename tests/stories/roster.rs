@@ -71,7 +71,7 @@ fn names(session: &Session) -> Vec<String> {
 
 /// Fails unless every row of the registry is what its change log says; no server runs meanwhile.
 fn must_be_clean(town: &Town) {
-    let verified = program::command(&["verify"]).env("GRIDWORK_DATA_DIR", town.data_folder()).output();
+    let verified = program::about(&town.data_folder(), &["verify"]).output();
     Said::of(verified.expect("the binary runs")).well();
 }
 

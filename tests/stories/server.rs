@@ -123,8 +123,7 @@ impl Drop for Server {
 
 fn spawn(folder: &Path, address: SocketAddr, metrics: SocketAddr, settings: &[(&str, &str)]) -> Child {
     let log = File::options().create(true).append(true).open(log(folder)).expect("a log");
-    program::command(&["serve"])
-        .env("GRIDWORK_DATA_DIR", folder)
+    program::about(folder, &["serve"])
         .env("GRIDWORK_ADDRESS", address.to_string())
         .env("GRIDWORK_METRICS_ADDRESS", metrics.to_string())
         .env("GRIDWORK_ADMINISTRATOR_TOTP", "optional")

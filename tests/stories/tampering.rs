@@ -11,7 +11,7 @@ use std::path::Path;
 
 /// A town with some work in its registry, and no server running; about one household people disagree.
 fn worked_in_town() -> (Town, HouseholdId) {
-    let town = Town::new();
+    let town = Town::on_a_file();
     let server = town.serve();
     let (mut li, mut zhao) = (enrol(&town, &server, &LI, "li"), enrol(&town, &server, &ZHAO, "zhao"));
     let mut last = None;
@@ -35,7 +35,7 @@ fn worked_in_town() -> (Town, HouseholdId) {
 }
 
 fn verify(folder: &Path) -> Said {
-    let output = program::command(&["verify", "--json"]).env("GRIDWORK_DATA_DIR", folder).output();
+    let output = program::about(folder, &["verify", "--json"]).output();
     Said::of(output.expect("the binary runs"))
 }
 
@@ -99,7 +99,7 @@ fn verify_finds_nothing_in_an_honest_registry() {
     {
         assert!(report[what].as_u64() >= Some(least), "{what}: {report}");
     }
-    let text = program::command(&["verify"]).env("GRIDWORK_DATA_DIR", town.data_folder()).output();
+    let text = program::about(&town.data_folder(), &["verify"]).output();
     Said::of(text.expect("the binary runs")).well();
 }
 

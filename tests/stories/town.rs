@@ -1,6 +1,7 @@
 //! A small town: one subdistrict, two communities, three grids, and the people who work there.
 
 use crate::server::Server;
+use crate::store;
 use gridwork_domain::area::Area;
 use gridwork_domain::division_code::DivisionCode;
 use gridwork_domain::id::{AreaId, ScopeId, StaffId};
@@ -108,7 +109,21 @@ impl Town {
     pub(crate) fn new() -> Self {
         let town = Self { folder: tempfile::tempdir().expect("a folder") };
         std::fs::create_dir(town.data_folder()).expect("a folder");
-        town.with_registry(async |registry| {
+        store::make(&town.data_folder());
+        town.people();
+        town
+    }
+
+    /// The same with its registry in a file, whatever the stories run on.
+    pub(crate) fn on_a_file() -> Self {
+        let town = Self { folder: tempfile::tempdir().expect("a folder") };
+        std::fs::create_dir(town.data_folder()).expect("a folder");
+        town.people();
+        town
+    }
+
+    fn people(&self) {
+        self.with_registry(async |registry| {
             for one in PLACES {
                 administer(registry, Administration::OpenArea(area(one))).await;
             }
@@ -122,7 +137,6 @@ impl Town {
                 administer(registry, Administration::Assign(office)).await;
             }
         });
-        town
     }
 
     /// Starts the server.
@@ -150,8 +164,9 @@ impl Town {
 
     /// Does something with the registry itself; no server runs meanwhile.
     pub(crate) fn with_registry<T>(&self, work: impl AsyncFnOnce(&Registry) -> T) -> T {
-        let registry = Registry::open(&Settings::new(format!("sqlite:{}", database(&self.data_folder()).display())));
-        let registry = registry.expect("the registry opens");
+        let folder = self.data_folder();
+        let url = store::url(&folder).unwrap_or_else(|| format!("sqlite:{}", database(&folder).display()));
+        let registry = Registry::open(&Settings::new(url)).expect("the registry opens");
         block_on(async {
             let done = work(&registry).await;
             registry.close().await.expect("the registry closes");
@@ -160,7 +175,13 @@ impl Town {
     }
 }
 
-/// The database of the registry in a folder.
+impl Drop for Town {
+    fn drop(&mut self) {
+        store::unmake(&self.data_folder());
+    }
+}
+
+/// The file of the registry in a folder.
 pub(crate) fn database(folder: &Path) -> PathBuf {
     folder.join("registry.sqlite")
 }
