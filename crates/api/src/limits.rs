@@ -130,3 +130,6 @@ pub const LARGEST_PAGE_ROWS: u32 = 200;
 
 /// Field errors that one problem lists.
 pub const MOST_FIELD_ERRORS: usize = 32;
+
+/// How long a list may be on its way: whoever reads it slower than that asks for less of it.
+pub const LONGEST_EXPORT_MS: i64 = 10 * 60 * 1_000;

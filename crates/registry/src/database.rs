@@ -96,13 +96,16 @@ impl From<DieselError> for StoreError {
             DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection, _) => {
                 Self::Unavailable { retry_after_s: RETRY_AFTER_S }
             }
-            // Diesel does not tell the SQLSTATE of these; PostgreSQL words them so (40P01, 55P03, 57014, 57P01 to 57P03).
+            // Diesel does not tell the SQLSTATE of these; PostgreSQL words them so in English (40P01, 55P03, 57014, 57P01 to
+            // 57P03), which opening the database makes sure of.
             DieselError::DatabaseError(DatabaseErrorKind::Unknown, information) => {
                 let message = information.message();
-                let passes = ["deadlock detected", "lock timeout", "statement timeout"];
+                let passes = ["deadlock detected", "lock timeout"];
                 let gone = ["administrator command", "is shutting down", "is starting up", "connection"];
                 if passes.iter().any(|part| message.contains(part)) {
                     Self::Contended
+                } else if message.contains("statement timeout") {
+                    Self::Overloaded { retry_after_s: RETRY_AFTER_S }
                 } else if gone.iter().any(|part| message.contains(part)) {
                     Self::Unavailable { retry_after_s: RETRY_AFTER_S }
                 } else {

@@ -151,31 +151,43 @@ impl Registry {
     /// # Errors
     /// [`ImportError`], the first edit that was refused.
     pub fn import_edits(&self, edits: Vec<Import>, now: Instant) -> Result<Imported, ImportError> {
-        let imported = self.database.write_locking_blocking(move |connection| {
-            let scopes = scopes_of(connection, &edits)?;
-            let ledger = Ledger::new(connection, now, scopes)?;
-            let mut imported = Imported::default();
-            let mut written: BTreeMap<StaffId, Written> = BTreeMap::new();
-            for (index, one) in edits.iter().enumerate() {
-                match apply(&ledger, one.by, &one.edit, None, one.home) {
-                    Ok(applied) => {
-                        imported.merged += 1;
-                        written.entry(one.by).or_default().absorb(applied.written);
-                    }
-                    Err(EditError::Build(BuildError::Nothing)) => imported.nothing_to_do += 1,
-                    Err(source) => return Err(ImportError { index, source }),
-                }
-            }
-            ledger.finish()?;
-            for (by, written) in written {
-                let (detail, persons) = (written.detail(), written.persons);
-                note(connection, &Step { detail: &detail, persons, ..Step::new(now, Some(by), "import") })?;
-            }
-            Ok(imported)
-        })?;
+        let imported = self.database.write_locking_blocking(move |connection| import(connection, &edits, now))?;
         add(&self.counters.merged, imported.merged);
         Ok(imported)
     }
+
+    /// As [`Registry::import_edits`], waiting for it without a thread.
+    ///
+    /// # Errors
+    /// [`ImportError`], the first edit that was refused.
+    pub async fn import(&self, edits: Vec<Import>, now: Instant) -> Result<Imported, ImportError> {
+        let imported = self.database.write_locking(move |connection| import(connection, &edits, now)).await?;
+        add(&self.counters.merged, imported.merged);
+        Ok(imported)
+    }
+}
+
+fn import(connection: &mut Connection, edits: &[Import], now: Instant) -> Result<Imported, ImportError> {
+    let scopes = scopes_of(connection, edits)?;
+    let ledger = Ledger::new(connection, now, scopes)?;
+    let mut imported = Imported::default();
+    let mut written: BTreeMap<StaffId, Written> = BTreeMap::new();
+    for (index, one) in edits.iter().enumerate() {
+        match apply(&ledger, one.by, &one.edit, None, one.home) {
+            Ok(applied) => {
+                imported.merged += 1;
+                written.entry(one.by).or_default().absorb(applied.written);
+            }
+            Err(EditError::Build(BuildError::Nothing)) => imported.nothing_to_do += 1,
+            Err(source) => return Err(ImportError { index, source }),
+        }
+    }
+    ledger.finish()?;
+    for (by, written) in written {
+        let (detail, persons) = (written.detail(), written.persons);
+        note(connection, &Step { detail: &detail, persons, ..Step::new(now, Some(by), "import") })?;
+    }
+    Ok(imported)
 }
 
 /// The scopes of the households that are edited, and of those that are new.

@@ -214,14 +214,15 @@ fn note_contact(
     let found: Option<(i64, Option<i64>, Option<i64>)> = active.select(columns).get_result(connection).optional()?;
     let Some((enrolled_at, last, before)) = found else { return Ok(None) };
     let before = contact_before(enrolled_at, last, before, received_at);
-    diesel::update(this)
+    // Also revoked between the two: then nothing of it is taken.
+    let updated = diesel::update(active)
         .set((
             device_table::last_contact.eq(received_at.ms()),
             device_table::contact_before.eq(before.ms()),
             device_table::skew_ms.eq(sent_at_ms.saturating_sub(received_at.ms())),
         ))
         .execute(connection)?;
-    Ok(Some(before))
+    Ok((updated == 1).then_some(before))
 }
 
 /// Binds the actors that the device declares and nobody has, under a cap. What is not bound is told by the guard, when

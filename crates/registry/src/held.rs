@@ -38,6 +38,11 @@ pub(crate) const EXPIRED: &str = "expired";
 /// The step under which refusals stand that are not the guard's.
 const NO_STEP: i32 = 6;
 
+/// A text as both databases take it: PostgreSQL has no NUL, and a refusal may repeat keys of a hostile change.
+fn storable(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
 /// What became of a change that was handed in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Fate {
@@ -217,7 +222,7 @@ impl Ledger<'_> {
                 let offered = Offered { key, scope: ScopeId::from(row.scope), bytes: &row.bytes };
                 match self.judge(&sender, &offered)? {
                     Err(_) => self.wait_on(&row, key.id.as_bytes(), FROZEN)?,
-                    Ok(Verdict::Known(_)) => self.release(&row)?,
+                    Ok(Verdict::Known(_)) => drop(self.release(&row)?),
                     Ok(Verdict::Merge(merge)) => {
                         self.merge_at_last(&key, &merge, &sender)?;
                         let hash = merge.change.hash;
@@ -312,10 +317,10 @@ impl Ledger<'_> {
         Ok(())
     }
 
-    fn release(&self, row: &HeldRow) -> Result<(), StoreError> {
+    /// Returns whether it was still held.
+    fn release(&self, row: &HeldRow) -> Result<bool, StoreError> {
         let this = held::table.find((row.document, row.epoch, row.hash));
-        self.query(|connection| diesel::delete(this).execute(connection))?;
-        Ok(())
+        Ok(self.query(|connection| diesel::delete(this).execute(connection))? == 1)
     }
 
     fn refuse_held(
@@ -326,7 +331,9 @@ impl Ledger<'_> {
         step: i32,
         detail: &str,
     ) -> Result<(), StoreError> {
-        self.release(row)?;
+        if !self.release(row)? {
+            return Ok(()); // another node has merged it, or refused it, meanwhile
+        }
         let sender = row.sender();
         let offered = Offered { key: *key, scope: ScopeId::from(row.scope), bytes: &row.bytes };
         self.quarantine(&sender, &offered, Some(row.hash.into()), code, step, detail)
@@ -354,7 +361,7 @@ impl Ledger<'_> {
                 (quarantine::document.eq(document), quarantine::epoch.eq(epoch)),
                 quarantine::digest.eq(digest(offered.bytes)),
                 quarantine::change.eq(hash.map(HashBlob::from)),
-                (quarantine::code.eq(code), quarantine::step.eq(step), quarantine::detail.eq(detail)),
+                (quarantine::code.eq(code), quarantine::step.eq(step), quarantine::detail.eq(storable(detail))),
                 quarantine::scope.eq(Id::from(offered.scope)),
                 (quarantine::staff.eq(Id::from(sender.staff)), quarantine::device.eq(device)),
                 quarantine::received_at.eq(sender.at.ms()),

@@ -19,7 +19,7 @@ pub struct Nonce {
     pub created_s: i64,
 }
 
-/// Uses up a nonce, and forgets those that no proof can be fresh with any more; returns whether it was new.
+/// Uses up a nonce, and forgets those of the device that no proof can be fresh with any more; returns whether it was new.
 ///
 /// # Errors
 /// As the store says.
@@ -31,7 +31,9 @@ pub(crate) fn use_nonce(
 ) -> Result<bool, StoreError> {
     // Twice the age: a clock of this machine that was set forward and back forgets none that counts.
     let too_old = now.ms() / 1_000 - 2 * MAX_AGE_S as i64;
-    diesel::delete(nonce::table.filter(nonce::created_s.lt(too_old))).execute(connection)?;
+    // The device's own alone: those of others are locked by their requests.
+    let used_up = nonce::table.filter(nonce::device.eq(Id::from(device)).and(nonce::created_s.lt(too_old)));
+    diesel::delete(used_up).execute(connection)?;
     let row =
         (nonce::device.eq(Id::from(device)), nonce::bytes.eq(new.bytes.as_slice()), nonce::created_s.eq(new.created_s));
     let insert = diesel::insert_into(nonce::table).values(row).on_conflict_do_nothing();

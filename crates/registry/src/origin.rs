@@ -31,7 +31,7 @@ impl Origin {
     }
 
     /// The origin of what runs now; an empty one outside every request.
-    pub(crate) fn current() -> Arc<Self> {
+    pub fn current() -> Arc<Self> {
         ORIGIN.try_with(Arc::clone).unwrap_or_default()
     }
 

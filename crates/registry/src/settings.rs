@@ -108,6 +108,9 @@ pub enum OpenError {
         #[source]
         source: ConnectionError,
     },
+    /// Its messages are in another language than English.
+    #[error("PostgreSQL words its errors in {0}: let a superuser say ALTER DATABASE name SET lc_messages = 'C'")]
+    Language(String),
     /// The readers cannot be opened.
     #[error("cannot open the database for reading: {0}")]
     Readers(String),

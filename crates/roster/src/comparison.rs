@@ -26,8 +26,10 @@ impl Roster {
         self.families.iter().filter_map(|family| family.home).collect()
     }
 
-    /// Compares the households of one grid with all that the registry has there.
-    pub fn compare(&mut self, grid: ScopeId, registered: &[Registered]) {
+    /// Compares the households of one grid with all that the registry has there. Returns those of which a finding now
+    /// tells: whoever reads it learns that they are there.
+    pub fn compare(&mut self, grid: ScopeId, registered: &[Registered]) -> BTreeSet<HouseholdId> {
+        let mut told = BTreeSet::new();
         let found = self.findings.warnings_found;
         let ids: BTreeSet<HouseholdId> = registered.iter().map(|one| one.id).collect();
         let mut by_place: BTreeMap<String, Vec<&Registered>> = BTreeMap::new();
@@ -47,7 +49,10 @@ impl Roster {
             let names: BTreeSet<&str> =
                 family.persons.iter().filter_map(|person| text(&person.resident, "name")).collect();
             let knows = |one: &&Registered| one.names.iter().any(|name| names.contains(name.as_str()));
-            let same = ids.contains(&self.household_id(family)) || there.is_some_and(|there| there.iter().any(knows));
+            let id = self.household_id(family);
+            let same = ids.contains(&id) || there.is_some_and(|there| there.iter().any(knows));
+            told.extend(Some(id).filter(|id| ids.contains(id)));
+            told.extend(there.into_iter().flatten().map(|one| one.id));
             let place = Place { row: family.row, column: String::new(), header: String::new() };
             if same {
                 self.families[index].registered = true;
@@ -59,5 +64,6 @@ impl Roster {
         if self.findings.warnings_found > found {
             self.findings.sort();
         }
+        told
     }
 }

@@ -8,8 +8,7 @@ use crate::view::Person;
 use actix_web::{get, web};
 use gridwork_domain::id::{HouseholdId, ResidentId, StaffId};
 use gridwork_domain::instant::Instant;
-use gridwork_domain::staff::Operation;
-use gridwork_registry::{AuditFilter, AuditView, Oversight, Reach, Subject};
+use gridwork_registry::{AuditFilter, AuditView, Subject};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -124,9 +123,7 @@ pub(crate) async fn list(
     let (after, limit) = page(after.as_deref(), limit)?;
     let [from, until] = [from, until].map(|ms| ms.map(Instant::from_ms));
     let filter = AuditFilter { resident, household, staff, from, until };
-    let grants = state.registry.grants(caller.staff, caller.now).await?;
-    let whole = grants.iter().any(|grant| grant.role.may(Operation::ReadAudit) && grant.area.parent.is_none());
-    let oversight = if whole { Oversight::Whole } else { Oversight::Within(Reach::of(&grants, Operation::ReadAudit)) };
+    let oversight = state.registry.oversight(caller.precinct(), caller.reach()).await?;
     let found = state.registry.audit(oversight, filter.clone(), after, limit).await?;
     state.registry.note_audit_read(caller.staff, &filter, found.items.len(), caller.now).await?;
     let next = found.next.map(|cursor| cursor.to_string());

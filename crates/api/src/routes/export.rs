@@ -133,13 +133,13 @@ async fn export(
 }
 
 /// Page after page, as the caller takes them. What goes wrong with the first is still a problem.
-async fn as_text(lines: Lines, mut response: actix_web::HttpResponseBuilder) -> Result<HttpResponse, Problem> {
+async fn as_text(mut lines: Lines, mut response: actix_web::HttpResponseBuilder) -> Result<HttpResponse, Problem> {
     let mut table = CsvTable::new();
     let (rows, next) = lines.page(None).await?;
     let headers = [lines.headers()];
     let first = table.rows(headers.iter().chain(&rows)).map_err(Problem::internal)?;
     let begin = Pages::First(first, next);
-    let pages = try_unfold((begin, table, lines), async |(pages, mut table, lines)| {
+    let pages = try_unfold((begin, table, lines), async |(pages, mut table, mut lines)| {
         let (bytes, next) = match pages {
             Pages::First(bytes, next) => (bytes, next),
             Pages::After(Some(cursor)) => {
@@ -159,7 +159,10 @@ enum Pages {
 }
 
 /// Written into a file without a name first, as a spreadsheet says at its end what is in it.
-async fn as_spreadsheet(lines: Lines, mut response: actix_web::HttpResponseBuilder) -> Result<HttpResponse, Problem> {
+async fn as_spreadsheet(
+    mut lines: Lines,
+    mut response: actix_web::HttpResponseBuilder,
+) -> Result<HttpResponse, Problem> {
     let title = lines.title().to_owned();
     let mut table = blocking(move || XlsxTable::new(&title)).await?;
     let mut rows = vec![lines.headers()];

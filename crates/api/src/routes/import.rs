@@ -15,10 +15,10 @@ use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse, post};
 use gridwork_domain::division_code::{DivisionCode, DivisionLevel};
 use gridwork_domain::id::{AreaId, ScopeId};
-use gridwork_registry::{EditError, Import, Reach};
+use gridwork_registry::{EditError, Import, Reach, Subject};
 use gridwork_roster::{Finding, Language, Mapping, Registered, Roster, limits};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use utoipa::{IntoParams, ToSchema};
 
 /// How a file is imported.
@@ -173,10 +173,15 @@ impl Reading<'_> {
             let there: Vec<Registered> =
                 there.map(|one| Registered { id: one.household, dwelling: one.dwelling, names: one.names }).collect();
             let compare = move || {
-                roster.compare(grid, &there);
-                roster
+                let told = roster.compare(grid, &there);
+                (roster, told)
             };
-            roster = tokio::task::spawn_blocking(compare).await.map_err(Problem::internal)?;
+            let (compared, told) = tokio::task::spawn_blocking(compare).await.map_err(Problem::internal)?;
+            roster = compared;
+            let subject = |household| Subject { scope: grid, household, resident: None };
+            let (persons, records): (BTreeSet<_>, _) = (told.iter().copied().map(subject).collect(), told.len());
+            let Caller { staff, now, .. } = *self.caller;
+            state.registry.note_shown(staff, persons, &["dwellings", "names"], records, now).await?;
         }
         Ok(roster)
     }
@@ -193,9 +198,7 @@ async fn keep(caller: &Caller, roster: &Roster, language: Language, state: &Stat
     if edits.is_empty() {
         return Ok(());
     }
-    let registry = state.registry.clone();
-    let imported = tokio::task::spawn_blocking(move || registry.import_edits(edits, now));
-    match imported.await.map_err(Problem::internal)? {
+    match state.registry.import(edits, now).await {
         Ok(_) => Ok(()),
         Err(error) => Err(match error.source {
             EditError::Exists => {

@@ -9,6 +9,7 @@ use super::chain::AuditRow;
 use super::{Head, Subject, WHOLE_HOUSEHOLD, split_persons};
 use crate::Reach;
 use crate::database::{Connection, HashBlob, Id, StoreError};
+use crate::precinct::Precinct;
 use crate::query::{Cursor, Names, Page, Person, ReadError, page, rows_for};
 use crate::registry::Registry;
 use crate::tables::{audit, audit_person, resident};
@@ -89,6 +90,23 @@ macro_rules! about_resident {
 }
 
 impl Registry {
+    /// What somebody oversees who may read the audit log in these areas, with these grids: the whole log only from
+    /// around every district of the registry.
+    ///
+    /// # Errors
+    /// As the store says.
+    pub async fn oversight(&self, precinct: Precinct, reach: Reach) -> Result<Oversight, StoreError> {
+        let areas = self.areas.clone();
+        self.database
+            .read(move |connection| {
+                let tree = areas.tree(connection)?;
+                let mut roots = tree.all().into_iter().filter(|area| area.parent.is_none()).peekable();
+                let whole = roots.peek().is_some() && roots.all(|root| precinct.contains(&tree, root.id));
+                Ok(if whole { Oversight::Whole } else { Oversight::Within(reach) })
+            })
+            .await
+    }
+
     /// A page of sealed audit rows, the latest first.
     ///
     /// # Errors

@@ -5,8 +5,10 @@
 use super::{Connection, StoreError};
 use crate::settings::{OpenError, Settings, Target};
 use diesel::connection::{AnsiTransactionManager, Connection as _, SimpleConnection, TransactionManager};
+use diesel::dsl::{select, sql};
 use diesel::r2d2::{ManageConnection, R2D2Connection};
-use diesel::{PgConnection, QueryResult, SqliteConnection};
+use diesel::sql_types::Text;
+use diesel::{PgConnection, QueryResult, RunQueryDsl, SqliteConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt;
@@ -61,8 +63,11 @@ impl Opener {
         let migrated = match self.writer()? {
             Connection::Sqlite(mut one) => one.run_pending_migrations(FOR_SQLITE).map(|_| ()),
             Connection::Postgres(mut one) => {
-                one.batch_execute(&format!("SET statement_timeout = 0; SELECT pg_advisory_lock({MIGRATION_LOCK})"))
-                    .map_err(refused)?;
+                speaks_english(&mut one)?;
+                one.batch_execute(&format!(
+                    "SET statement_timeout = 0; SET lock_timeout = 0; SELECT pg_advisory_lock({MIGRATION_LOCK})"
+                ))
+                .map_err(refused)?;
                 one.run_pending_migrations(FOR_POSTGRES).map(|_| ()) // the lock ends with the connection
             }
         };
@@ -112,7 +117,8 @@ impl Opener {
         let pending = match &mut connection {
             Connection::Sqlite(one) => one.has_pending_migration(FOR_SQLITE),
             Connection::Postgres(one) => {
-                one.batch_execute("SET statement_timeout = 0").map_err(refused)?;
+                one.batch_execute("SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0")
+                    .map_err(refused)?;
                 one.has_pending_migration(FOR_POSTGRES)
             }
         };
@@ -128,7 +134,7 @@ impl Opener {
     fn establish(&self) -> Result<Connection, OpenError> {
         match &self.target {
             Target::Sqlite(path) => SqliteConnection::establish(&path.display().to_string()).map(Connection::Sqlite),
-            Target::Postgres(url) => PgConnection::establish(url).map(Connection::Postgres),
+            Target::Postgres(url) => PgConnection::establish(&patient(url)).map(Connection::Postgres),
         }
         .map_err(|source| self.failed(source))
     }
@@ -226,6 +232,34 @@ fn begin(connection: &mut Connection, how: Begin) -> QueryResult<()> {
         }
         (connection, _) => Manager::begin_transaction(connection),
     }
+}
+
+/// Waits no longer for a host that has gone without a word, unless the URL says how long: libpq's own defaults are hours.
+fn patient(url: &str) -> String {
+    let mut url = url.to_owned();
+    for (name, value) in [
+        ("connect_timeout", "5"),
+        ("keepalives_idle", "10"),
+        ("keepalives_interval", "5"),
+        ("keepalives_count", "3"),
+        ("tcp_user_timeout", "30000"),
+    ] {
+        if !url.contains(&format!("{name}=")) {
+            url.push(if url.contains('?') { '&' } else { '?' });
+            url.push_str(&format!("{name}={value}"));
+        }
+    }
+    url
+}
+
+/// Which errors pass is known by their English words.
+fn speaks_english(connection: &mut PgConnection) -> Result<(), OpenError> {
+    let language = select(sql::<Text>("current_setting('lc_messages')"));
+    let language: String = language.get_result(connection).map_err(refused)?;
+    if ["", "C", "POSIX"].contains(&language.as_str()) || language.starts_with("C.") || language.starts_with("en") {
+        return Ok(());
+    }
+    Err(OpenError::Language(language))
 }
 
 pub(super) fn refused(error: diesel::result::Error) -> OpenError {

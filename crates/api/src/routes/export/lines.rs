@@ -1,8 +1,11 @@
 //! The rows of a list, a page at a time.
 //!
-//! **Invariant:** every page is read anew within the reach that the caller had when the list was begun.
+//! **Invariant:** every page is read anew, within what the caller could read when the list was begun and still can, and
+//! noted in the audit log like a page that is read at a desk.
 
 use crate::caller::Caller;
+use crate::clock;
+use crate::limits::LONGEST_EXPORT_MS;
 use crate::problem::Problem;
 use crate::shown::Shown;
 use crate::state::State;
@@ -10,11 +13,14 @@ use actix_web::web;
 use gridwork_domain::division_code::DivisionLevel;
 use gridwork_domain::fields::Record;
 use gridwork_domain::id::{AreaId, HouseholdId, ScopeId};
+use gridwork_domain::instant::Instant;
+use gridwork_domain::permission::Operation;
 use gridwork_registry::{
-    Cursor, HouseholdFilter, HouseholdSummary, MOST_ROWS, Page, Reach, ResidentFilter, ResidentView, VisitView,
+    Cursor, HouseholdFilter, HouseholdSummary, MOST_ROWS, Origin, Page, Reach, ResidentFilter, ResidentView, VisitView,
 };
 use gridwork_roster::{Entry, Language, list};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Which list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +45,8 @@ impl List {
 pub(super) struct Lines {
     list: List,
     caller: Caller,
+    origin: Arc<Origin>,
+    begun: Instant,
     reach: Reach,
     area: Option<AreaId>,
     language: Language,
@@ -64,7 +72,7 @@ impl Lines {
         let areas = state.registry.areas(&reach, None).await?.into_iter().map(|view| view.area);
         let grids = areas.filter(|area| area.code.level() == DivisionLevel::Grid);
         let grids = grids.map(|area| (ScopeId::from(area.id), (area.code.to_string(), area.name))).collect();
-        Ok(Self { list, caller, reach, area, language, grids, state })
+        Ok(Self { list, begun: caller.now, caller, origin: Origin::current(), reach, area, language, grids, state })
     }
 
     /// What stands above the rows.
@@ -89,7 +97,19 @@ impl Lines {
     ///
     /// # Errors
     /// As the registry says.
-    pub(super) async fn page(&self, after: Option<Cursor>) -> Result<(Vec<Vec<Entry>>, Option<Cursor>), Problem> {
+    pub(super) async fn page(&mut self, after: Option<Cursor>) -> Result<(Vec<Vec<Entry>>, Option<Cursor>), Problem> {
+        self.caller.now = clock::now();
+        if self.caller.now > self.begun.plus_ms(LONGEST_EXPORT_MS) {
+            return Err(Problem::internal("who asked for a list took too long to read it"));
+        }
+        let grants = self.state.registry.grants(self.caller.staff, self.caller.now).await?;
+        let now = Reach::of(&grants, Operation::Read);
+        self.reach = self.reach.scopes().filter(|grid| now.contains(*grid)).collect();
+        let origin = (*self.origin).clone();
+        origin.scope(self.rows(after)).await
+    }
+
+    async fn rows(&self, after: Option<Cursor>) -> Result<(Vec<Vec<Entry>>, Option<Cursor>), Problem> {
         let registry = &self.state.registry;
         match self.list {
             List::Households => {

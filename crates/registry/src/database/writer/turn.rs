@@ -5,10 +5,13 @@ use super::{Connection, Job, Queue, Ran, StoreError, next};
 use crate::entropy::random;
 use crate::figures::{Counters, add};
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Attempts at one job: beyond, whoever asked is told to come back.
 const MOST_ATTEMPTS: u32 = 8;
+
+/// No further attempt begins after this long: what is in the way is then no short job.
+const LONGEST_ATTEMPTS: Duration = Duration::from_secs(2);
 
 /// Runs jobs until the queue is closed and empty.
 pub(super) fn run(connection: Connection, opener: &Opener, queued: &Queue, counters: &Counters) {
@@ -25,7 +28,11 @@ pub(super) fn run(connection: Connection, opener: &Opener, queued: &Queue, count
 
 /// Runs a job, with as many attempts as it takes or may have. Returns whether it was committed.
 fn run_job(connection: &mut Option<Connection>, job: &mut dyn Job, opener: &Opener, counters: &Counters) -> bool {
+    let begun = Instant::now();
     for attempt in 0..MOST_ATTEMPTS {
+        if begun.elapsed() > LONGEST_ATTEMPTS {
+            return false; // others wait for this writer
+        }
         if attempt > 0 {
             add(&counters.attempts_again, 1);
             std::thread::sleep(pause(attempt));
