@@ -23,6 +23,7 @@ mod full_disk;
 mod hostile_bodies;
 mod hostile_changes;
 mod house;
+mod idempotency;
 mod journey;
 mod killed;
 mod messages;

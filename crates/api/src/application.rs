@@ -5,6 +5,7 @@
 
 use crate::clock;
 use crate::envelope;
+use crate::idempotency;
 use crate::limits;
 use crate::metrics;
 use crate::openapi;
@@ -166,6 +167,7 @@ pub(crate) fn app(
         .route("/docs", web::get().to(to_docs))
         .service(SwaggerUi::new("/docs/{_:.*}").config(docs))
         .default_service(web::to(nothing))
+        .wrap(from_fn(idempotency::wrap))
         .wrap(from_fn(envelope::wrap))
 }
 

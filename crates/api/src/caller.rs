@@ -15,7 +15,7 @@ use futures_util::future::LocalBoxFuture;
 use gridwork_domain::id::{ScopeId, SessionId, StaffId};
 use gridwork_domain::instant::Instant;
 use gridwork_domain::permission::{Operation, Within};
-use gridwork_registry::{Admitted, Credential, Grant, KEY_PREFIX, Means, Precinct, Reach};
+use gridwork_registry::{Admitted, Attempt, Credential, Grant, KEY_PREFIX, Means, Precinct, Reach};
 use tokio::sync::oneshot;
 
 /// A member of staff who is signed in.
@@ -27,6 +27,8 @@ pub(crate) struct Caller {
     pub(crate) now: Instant,
     by: Means,
     needs: Operation,
+    /// The claim on the idempotency key of this request, if it came with one.
+    pub(crate) attempt: Option<Attempt>,
     grants: Vec<Grant>,
 }
 
@@ -127,13 +129,14 @@ impl FromRequest for Caller {
             .ok_or_else(|| Problem::internal(format!("{} does not say which permission it needs", request.path())));
         let (let_in, admission) = oneshot::channel();
         request.extensions_mut().insert(Admission(Some(admission)));
+        let attempt = request.extensions().get::<Attempt>().copied();
         Box::pin(async move {
             let (state, credential) = credential?;
             let admitted = state.registry.admit(credential, now).await?;
             let ended = || Problem::new(Kind::Unauthenticated, "this session has ended, or this key: sign in again");
             let Admitted { staff, by, grants } = admitted.ok_or_else(ended)?;
             tracing::Span::current().record("caller", tracing::field::display(staff));
-            let caller = Self { staff, now, by, needs: needs?, grants };
+            let caller = Self { staff, now, by, needs: needs?, attempt, grants };
             match &caller.by {
                 Means::Session(_, false) if state.administrators_need_second_factor => {
                     caller.must_be_no_administrator()?;

@@ -6,7 +6,7 @@
 use crate::caller::Caller;
 use crate::entity_tag::{self, Seen};
 use crate::problem::{Kind, Problem};
-use crate::shown::Shown;
+use crate::shown::{AboutPersons, Shown};
 use crate::state::State;
 use crate::view::ConflictBody;
 use actix_web::HttpResponse;
@@ -14,9 +14,10 @@ use actix_web::http::StatusCode;
 use actix_web::http::header;
 use gridwork_domain::edit::{Action, Edit};
 use gridwork_domain::id::{EditId, HouseholdId, ScopeId};
-use gridwork_registry::{EditError, Edited};
+use gridwork_registry::{EditError, Edited, KeptAnswer};
 use gridwork_sync::change::BuildError;
 use serde::Serialize;
+use std::collections::BTreeSet;
 use utoipa::ToSchema;
 
 /// What became of an edit.
@@ -48,6 +49,21 @@ pub(crate) async fn apply(
     seen: Seen,
     action: Action,
 ) -> Result<EditedBody, Problem> {
+    apply_and_keep(state, caller, household, seen, action, EditedBody::to_done).await
+}
+
+/// As [`apply`], where the answer to keep for an idempotency key is another than the edit alone.
+///
+/// # Errors
+/// As [`apply`].
+pub(crate) async fn apply_and_keep(
+    state: &State,
+    caller: &Caller,
+    household: HouseholdId,
+    seen: Seen,
+    action: Action,
+    answer: impl Fn(&EditedBody) -> KeptAnswer + Clone + Send + Sync + 'static,
+) -> Result<EditedBody, Problem> {
     let reach = caller.reading()?;
     let view = state.registry.household(&reach, household).await?.ok_or_else(Problem::not_found)?;
     if !caller.may_in(view.scope) {
@@ -56,18 +72,26 @@ pub(crate) async fn apply(
     let edit = new_edit(caller, household, action)?;
     let seen = seen.heads();
     let concurrent = seen.as_ref().is_some_and(|seen| entity_tag::spell(seen) != entity_tag::spell(&view.heads));
-    match state.registry.edit(caller.staff, edit, seen, None, caller.now).await {
+    let of_edited = answer.clone();
+    let keep = caller.keep(move |edited: &Edited| of_edited(&EditedBody::new(household, edited.clone())));
+    match state.registry.edit_once(caller.staff, edit, seen, None, caller.now, keep).await {
         Ok(edited) => Ok(EditedBody::new(household, edited)),
         Err(EditError::Build(BuildError::Nothing)) => {
             // Nothing was written that the audit log would have, and the conflicts are shown all the same.
             let view = Shown::to(caller, state, view).await?.into_inner();
-            Ok(EditedBody {
+            let mut persons = BTreeSet::new();
+            view.persons(&mut persons);
+            let body = EditedBody {
                 household: household.to_string(),
                 version: entity_tag::spell(&view.heads),
                 change: None,
                 concurrent,
                 conflicts: view.conflicts.into_iter().map(Into::into).collect(),
-            })
+            };
+            if let Some(attempt) = caller.attempt {
+                state.registry.keep_answer(attempt, answer(&body), persons).await?;
+            }
+            Ok(body)
         }
         Err(error) => Err(error.into()),
     }
@@ -88,7 +112,11 @@ pub(crate) async fn register(
         return Err(Problem::field("grid", "is not a grid in which you register households"));
     }
     let edit = new_edit(caller, household, action)?;
-    let edited = state.registry.edit(caller.staff, edit, None, Some(grid), caller.now).await?;
+    let keep = caller.keep(move |edited: &Edited| {
+        let body = EditedBody::new(household, edited.clone());
+        body.to_created(&format!("/v1/households/{household}"), &body)
+    });
+    let edited = state.registry.edit_once(caller.staff, edit, None, Some(grid), caller.now, keep).await?;
     Ok(EditedBody::new(household, edited))
 }
 
@@ -125,8 +153,27 @@ impl EditedBody {
             .json(body)
     }
 
+    /// The same, to be kept.
+    pub(crate) fn to_created(&self, location: &str, body: &impl Serialize) -> KeptAnswer {
+        let version = Some(self.version.clone());
+        KeptAnswer { location: Some(location.to_owned()), etag: version, ..json(StatusCode::CREATED, body) }
+    }
+
+    /// The answer to an edit of what is there, to be kept.
+    pub(crate) fn to_done(&self) -> KeptAnswer {
+        KeptAnswer { etag: Some(self.version.clone()), ..json(StatusCode::OK, self) }
+    }
+
     /// The answer to an edit of what is there.
     pub(crate) fn done(&self) -> HttpResponse {
         HttpResponse::Ok().insert_header((header::ETAG, self.version.as_str())).json(self)
     }
+}
+
+/// An answer in JSON, to be kept.
+pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> KeptAnswer {
+    // What cannot be written as JSON cannot be answered either: then this is kept as too large.
+    let body = serde_json::to_vec(body).ok();
+    let content_type = Some("application/json".to_owned());
+    KeptAnswer { status: status.as_u16(), content_type, location: None, etag: None, body }
 }

@@ -21,6 +21,7 @@ mod edit;
 mod entity_tag;
 mod envelope;
 mod gate;
+mod idempotency;
 mod metrics;
 mod openapi;
 mod origin;

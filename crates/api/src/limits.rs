@@ -122,6 +122,16 @@ pub const LONGEST_REQUEST_ID: usize = 64;
 /// Characters of the reason that a caller gives for a request: a sentence or two.
 pub const LONGEST_REASON: usize = 200;
 
+/// Characters of an idempotency key: a UUID has 36, a hash in hexadecimal 64.
+pub const LONGEST_IDEMPOTENCY_KEY: usize = 64;
+
+/// Milliseconds for which a request with an idempotency key is taken to be under way, if its process was lost: the writer
+/// does it in milliseconds. A slower one is not done twice either, since its claim is checked as it commits.
+pub const IDEMPOTENT_LEASE_MS: i64 = 10_000;
+
+/// The same for a file, which may wait for its turn and then takes a minute.
+pub const IDEMPOTENT_FILE_LEASE_MS: i64 = 5 * 60 * 1_000;
+
 /// Rows of a page unless the caller says otherwise.
 pub const DEFAULT_PAGE_ROWS: u32 = 50;
 

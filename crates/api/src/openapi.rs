@@ -10,6 +10,7 @@ mod example;
 mod form;
 mod link;
 
+use crate::idempotency;
 use crate::origin;
 use crate::problem::{Kind, MEDIA_TYPE, ProblemBody};
 use crate::routes;
@@ -68,6 +69,13 @@ pub(crate) fn permission(method: &Method, pattern: &str) -> Option<Permission> {
     operations.iter().find(|(name, _)| *name == method.as_str()).map(|(_, permission)| *permission)
 }
 
+/// Whether an operation takes the header `Idempotency-Key`.
+pub(crate) fn takes_idempotency_key(method: &Method, pattern: &str) -> bool {
+    let operation = DOCUMENT.paths.paths.get(pattern).filter(|_| method == Method::POST);
+    let operation = operation.and_then(|item| item.post.as_ref());
+    operation.is_some_and(|operation| idempotency::is_taken_by(method.as_str(), operation))
+}
+
 /// Every operation: its id, method, path and the permission that it needs, in the order of the paths.
 pub(crate) fn operations() -> impl Iterator<Item = (&'static str, &'static str, &'static str, Option<Permission>)> {
     let paths = DOCUMENT.paths.paths.iter();
@@ -87,7 +95,10 @@ pub(crate) fn operations() -> impl Iterator<Item = (&'static str, &'static str, 
                        and what people disagree on.\n\nIds are 22 characters of base64url, instants milliseconds since \
                        1970-01-01 UTC. Every error is a problem (RFC 9457). What lies outside your areas answers as if \
                        it were not there. An edit carries the version that its author saw as `If-Match`; if somebody \
-                       changed the household since, nothing is overwritten: both values stay, and the answer lists them.",
+                       changed the household since, nothing is overwritten: both values stay, and the answer lists them. \
+                       A POST with an `Idempotency-Key` is done once, however often it is sent within 24 hours, also if \
+                       the server ended in the middle: the change and its answer are stored together or not at all. A \
+                       refusal changes nothing and is judged anew each time.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     servers((url = "/", description = "This server")),
@@ -128,8 +139,9 @@ fn frame() -> OpenApi {
 
 fn complete(mut document: OpenApi) -> OpenApi {
     for item in document.paths.paths.values_mut() {
-        for (_, operation) in methods_mut(item) {
+        for (method, operation) in methods_mut(item) {
             origin::document(operation);
+            idempotency::document(method, operation);
             add_problems(operation);
             // Said outright: who reads the document need not guess whether a token was forgotten.
             operation.security.get_or_insert_default();
@@ -153,7 +165,8 @@ fn problem(kind: Kind, description: impl Into<String>) -> Response {
             let scheme = ObjectBuilder::new().schema_type(Type::String).examples(["Bearer"]);
             response.header("WWW-Authenticate", header(scheme, "How to sign in.")).build()
         }
-        429 | 503 => {
+        409 if kind != Kind::UnderWay => response.build(),
+        409 | 429 | 503 => {
             let seconds = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)).examples([2]);
             response.header("Retry-After", header(seconds, "Seconds after which to try again.")).build()
         }
@@ -198,6 +211,9 @@ fn problems(operation: &Operation) -> Vec<Kind> {
     }
     if has(ParameterIn::Path, None) {
         kinds.push(Kind::NotFound);
+    }
+    if has(ParameterIn::Header, Some(idempotency::NAME)) {
+        kinds.extend([Kind::Malformed, Kind::UnderWay, Kind::Invalid, Kind::KeyReused]);
     }
     if has(ParameterIn::Header, Some("If-Match")) {
         let edit = [Kind::Malformed, Kind::Conflict, Kind::UnknownVersion, Kind::Invalid, Kind::VersionRequired];
@@ -275,6 +291,23 @@ mod tests {
             }
         }
         assert_eq!(Vec::from_iter(open), ["enrolDevice", "isLive", "isReady", "refreshSession", "signIn"]);
+    }
+
+    #[test]
+    fn every_post_of_staff_takes_an_idempotency_key_unless_it_hands_out_secrets() {
+        let mut takes = BTreeSet::new();
+        each_operation(|id, operation| {
+            let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+            if parameters.iter().any(|one| one["name"] == idempotency::NAME) {
+                assert!(operation["responses"].get("409").is_some() && operation["responses"].get("422").is_some());
+                takes.insert(id.to_owned());
+            }
+        });
+        let ids = DOCUMENT.paths.paths.values().filter_map(|item| item.post.as_ref()?.operation_id.clone());
+        let without: BTreeSet<_> = ids.filter(|id| !takes.contains(id)).collect();
+        let secret = ["beginSecondFactor", "confirmSecondFactor", "enrolDevice", "exchange", "issueEnrolmentCode"];
+        let session = ["makeApiKey", "refreshSession", "signIn", "signOut"];
+        assert_eq!(Vec::from_iter(without), [&secret[..], &session].concat());
     }
 
     #[test]

@@ -68,6 +68,8 @@ kinds! {
     Timeout 408 "timeout" "The body took too long"
     /// What is asked for is there already, or is in the way.
     Conflict 409 "conflict" "This does not fit what is there"
+    /// The first request with the same idempotency key has no answer yet.
+    UnderWay 409 "under-way" "The same request is under way already"
     /// The version that the caller says to have seen is none.
     UnknownVersion 412 "unknown-version" "There is no such version"
     /// The body is over its limit, before or after decompression.
@@ -78,6 +80,8 @@ kinds! {
     UnsupportedMediaType 415 "unsupported-media-type" "The body is of a type that is not read here"
     /// The request can be read, and says something that cannot be.
     Invalid 422 "invalid" "Something in the request is not right"
+    /// The idempotency key came with another request.
+    KeyReused 422 "key-reused" "This key belongs to another request"
     /// An edit that does not say which version the caller saw.
     VersionRequired 428 "version-required" "Say which version you saw"
     /// Too much of this at once.
@@ -104,11 +108,12 @@ impl Kind {
             "instance": "kGk2zqQbQ5yZxFZ1dGFtcA"
         });
         match status {
-            422 => {
+            422 if self == Self::Invalid => {
                 let detail = "is not a telephone number: too short";
                 example["detail"] = format!("household.contact_phone: {detail}").into();
                 example["errors"] = serde_json::json!([{"field": "household.contact_phone", "detail": detail}]);
             }
+            409 if self == Self::UnderWay => example["retry_after_s"] = limits::RETRY_AFTER_S.into(),
             429 | 503 => example["retry_after_s"] = limits::RETRY_AFTER_S.into(),
             _ => {}
         }

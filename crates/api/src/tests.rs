@@ -2,6 +2,7 @@
 
 mod device;
 mod household;
+mod idempotency;
 mod office;
 mod refusal;
 mod search;

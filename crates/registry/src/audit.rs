@@ -156,7 +156,8 @@ impl Registry {
     }
 }
 
-fn join_persons(persons: &[&Subject]) -> Vec<u8> {
+/// Persons as a column has them, 48 bytes each.
+pub(crate) fn join_persons(persons: &[&Subject]) -> Vec<u8> {
     let mut column = Vec::with_capacity(persons.len() * PERSON_BYTES);
     for one in persons {
         column.extend_from_slice(one.scope.as_bytes());
@@ -167,7 +168,7 @@ fn join_persons(persons: &[&Subject]) -> Vec<u8> {
 }
 
 /// The persons of a row; bytes at the end that make no person are left out, which the chain's hash tells.
-fn split_persons(column: &[u8]) -> impl Iterator<Item = Subject> + '_ {
+pub(crate) fn split_persons(column: &[u8]) -> impl Iterator<Item = Subject> + '_ {
     column.as_chunks::<PERSON_BYTES>().0.iter().map(|bytes| {
         let part = |from: usize| {
             let mut id = [0; 16];

@@ -8,6 +8,7 @@
 use crate::audit::{Step, Written, note};
 use crate::database::{Blob, Connection, DocumentBlob, Failure, Id, StoreError, fails_as_the_store_does};
 use crate::figures::add;
+use crate::idempotency::Keep;
 use crate::judge_view::operation;
 use crate::ledger::Ledger;
 use crate::log::Sender;
@@ -129,6 +130,22 @@ impl Registry {
         new_home: Option<ScopeId>,
         now: Instant,
     ) -> Result<Edited, EditError> {
+        self.edit_once(by, edit, seen, new_home, now, None).await
+    }
+
+    /// As [`Registry::edit`], and keeps the answer in the same transaction.
+    ///
+    /// # Errors
+    /// [`EditError`]; nothing was kept.
+    pub async fn edit_once(
+        &self,
+        by: StaffId,
+        edit: Edit,
+        seen: Option<Vec<ChangeHash>>,
+        new_home: Option<ScopeId>,
+        now: Instant,
+        answer: Option<Keep<Edited>>,
+    ) -> Result<Edited, EditError> {
         let edited = self.database.write_locking(move |connection| {
             let ledger = Ledger::new(connection, now, new_home.into_iter().collect())?;
             let applied = apply(&ledger, by, &edit, seen.clone(), new_home)?;
@@ -136,9 +153,13 @@ impl Registry {
             let conflicts = ledger.query(|connection| conflicts_of(connection, edit.household))?;
             ledger.finish()?;
             let (detail, persons) = (applied.written.detail(), applied.written.persons);
+            let edited = Edited { change: applied.change, heads, concurrent: applied.concurrent, conflicts };
+            if let Some(answer) = &answer {
+                answer.keep(connection, &edited, &persons)?;
+            }
             let subject = Some(applied.change.0.as_slice());
             note(connection, &Step { subject, detail: &detail, persons, ..Step::new(now, Some(by), "edit") })?;
-            Ok::<_, EditError>(Edited { change: applied.change, heads, concurrent: applied.concurrent, conflicts })
+            Ok::<_, EditError>(edited)
         });
         let edited = edited.await?;
         add(&self.counters.merged, 1);
@@ -156,12 +177,25 @@ impl Registry {
         Ok(imported)
     }
 
-    /// As [`Registry::import_edits`], waiting for it without a thread.
+    /// As [`Registry::import_edits`], without a thread that waits, and keeps the answer in the same transaction. It shows
+    /// nobody.
     ///
     /// # Errors
     /// [`ImportError`], the first edit that was refused.
-    pub async fn import(&self, edits: Vec<Import>, now: Instant) -> Result<Imported, ImportError> {
-        let imported = self.database.write_locking(move |connection| import(connection, &edits, now)).await?;
+    pub async fn import(
+        &self,
+        edits: Vec<Import>,
+        now: Instant,
+        answer: Option<Keep<Imported>>,
+    ) -> Result<Imported, ImportError> {
+        let importing = self.database.write_locking(move |connection| {
+            let imported = import(connection, &edits, now)?;
+            if let Some(answer) = &answer {
+                answer.keep(connection, &imported, &BTreeSet::new())?;
+            }
+            Ok::<_, ImportError>(imported)
+        });
+        let imported = importing.await?;
         add(&self.counters.merged, imported.merged);
         Ok(imported)
     }

@@ -7,7 +7,9 @@ use crate::administration::{AdministerError, Administration, apply, check_passwo
 use crate::area_tree::AreaTree;
 use crate::audit::{Step, note};
 use crate::database::{Connection, Id, StoreError};
+use crate::idempotency::Keep;
 use crate::precinct::Precinct;
+use crate::query::{StaffView, view_of_staff};
 use crate::registry::Registry;
 use crate::session::end_all;
 use crate::sign_in::{hash_password, is_password};
@@ -17,6 +19,7 @@ use diesel::prelude::*;
 use diesel::select;
 use gridwork_domain::id::{DeviceId, SessionId, StaffId};
 use gridwork_domain::instant::Instant;
+use std::collections::BTreeSet;
 
 impl Registry {
     /// Administers staff of a precinct: all of it, or nothing. Somebody new is appointed together with their first office.
@@ -31,6 +34,21 @@ impl Registry {
         all: Vec<Administration>,
         now: Instant,
     ) -> Result<(), AdministerError> {
+        self.administer_once(by, within, all, now, None).await
+    }
+
+    /// As [`Registry::administer_within`], and keeps the answer in the same transaction: it shows that member of staff.
+    ///
+    /// # Errors
+    /// As [`Registry::administer_within`].
+    pub async fn administer_once(
+        &self,
+        by: StaffId,
+        within: Precinct,
+        all: Vec<Administration>,
+        now: Instant,
+        answer: Option<(StaffId, Keep<StaffView>)>,
+    ) -> Result<(), AdministerError> {
         let mut hashed = Vec::new();
         for what in all {
             hashed.push((self.hash_of(&what).await?, what));
@@ -42,6 +60,10 @@ impl Registry {
                 for (hash, what) in &hashed {
                     permit(connection, &tree, &within, by, what, &mut new, now)?;
                     apply(connection, Some(by), what, hash.clone(), now)?;
+                }
+                if let Some((staff, answer)) = &answer {
+                    let view = view_of_staff(connection, &tree, *staff)?.ok_or(AdministerError::NoSuchStaff)?;
+                    answer.keep(connection, &view, &BTreeSet::new())?;
                 }
                 Ok(())
             })

@@ -22,6 +22,7 @@ pub(crate) use conflicts::conflicts_of;
 pub use cursor::{Cursor, NotACursor};
 pub use dwellings::DwellingView;
 pub use households::{HouseholdFilter, HouseholdSummary, HouseholdView};
+pub(crate) use personnel::view_of_staff;
 pub use personnel::{OfficeView, StaffView};
 pub use residents::{ResidentFilter, ResidentView};
 pub use search::{SearchFilter, SearchHit};

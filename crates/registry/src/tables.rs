@@ -138,6 +138,22 @@ diesel::table! {
 }
 
 diesel::table! {
+    idempotency (key) {
+        key -> Binary,
+        request -> Binary,
+        attempt -> Binary,
+        lease_until -> BigInt,
+        begun_at -> BigInt,
+        status -> Nullable<Integer>,
+        content_type -> Nullable<Text>,
+        location -> Nullable<Text>,
+        etag -> Nullable<Text>,
+        body -> Nullable<Binary>,
+        persons -> Binary,
+    }
+}
+
+diesel::table! {
     audit (id) {
         id -> Binary,
         at -> BigInt,

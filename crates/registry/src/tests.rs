@@ -3,6 +3,7 @@
 mod database;
 mod editing;
 mod exchange;
+mod idempotency;
 mod nodes;
 mod query;
 mod search;

@@ -5,17 +5,18 @@
 
 use crate::body;
 use crate::caller::Caller;
+use crate::edit;
 use crate::limits::MOST_FIELD_ERRORS;
 use crate::problem::{FieldProblem, Kind, Problem};
 use crate::request_parts::Filter;
 use crate::state::State;
 use crate::table_file::{self, TableFile};
-use actix_web::http::header;
+use actix_web::http::{StatusCode, header};
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse, post};
 use gridwork_domain::division_code::{DivisionCode, DivisionLevel};
 use gridwork_domain::id::{AreaId, ScopeId};
-use gridwork_registry::{EditError, Import, Reach, Subject};
+use gridwork_registry::{EditError, Import, Imported, Reach, Subject};
 use gridwork_roster::{Finding, Language, Mapping, Registered, Roster, limits};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -140,10 +141,10 @@ pub(crate) async fn import(
     let read = Reading { caller: &caller, reach: &reach, home, mapping, language };
     let roster = read.roster(file, &state).await?;
     let apply = apply.unwrap_or(false);
-    if apply {
-        keep(&caller, &roster, language, &state).await?;
-    }
     let report = ImportReport::new(&roster, apply, language);
+    if apply {
+        keep(&caller, &roster, &report, language, &state).await?;
+    }
     Ok(HttpResponse::Ok().insert_header((header::CONTENT_LANGUAGE, table_file::tag(language))).json(report))
 }
 
@@ -188,7 +189,13 @@ impl Reading<'_> {
 }
 
 /// Registers everybody who is new, in one transaction.
-async fn keep(caller: &Caller, roster: &Roster, language: Language, state: &State) -> Result<(), Problem> {
+async fn keep(
+    caller: &Caller,
+    roster: &Roster,
+    report: &ImportReport,
+    language: Language,
+    state: &State,
+) -> Result<(), Problem> {
     if roster.findings.problems_found > 0 {
         return Err(refused(roster, language));
     }
@@ -198,7 +205,9 @@ async fn keep(caller: &Caller, roster: &Roster, language: Language, state: &Stat
     if edits.is_empty() {
         return Ok(());
     }
-    match state.registry.import(edits, now).await {
+    let answer = edit::json(StatusCode::OK, report);
+    let answer = caller.keep(move |_: &Imported| answer.clone());
+    match state.registry.import(edits, now, answer).await {
         Ok(_) => Ok(()),
         Err(error) => Err(match error.source {
             EditError::Exists => {

@@ -65,13 +65,14 @@ pub(crate) struct NewResidentBody {
 
 /// A resident who was added.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct AddedResident {
+#[schema(as = AddedResident)]
+pub(crate) struct AddedResidentBody<'a> {
     /// The resident's id.
-    resident: String,
+    resident: &'a str,
     /// The membership's id.
-    membership: String,
+    membership: &'a str,
     /// What became of the household.
-    edited: EditedBody,
+    edited: &'a EditedBody,
 }
 
 impl NewResidentBody {
@@ -149,7 +150,7 @@ pub(crate) async fn list(
     responses((
         status = 201,
         description = "The resident is added.",
-        body = AddedResident,
+        body = AddedResidentBody,
         headers(
             ("ETag" = String, description = "The version that the household is now."),
             ("Location" = String, description = "Where the household is read.")
@@ -166,9 +167,16 @@ pub(crate) async fn add(
 ) -> Result<HttpResponse, Problem> {
     let new = body.0.at(caller.now)?;
     let (resident, membership) = (new.resident.to_string(), new.membership.to_string());
-    let edited = edit::apply(&state, &caller, id.0, seen, Action::AddResident(new)).await?;
-    let added = AddedResident { resident, membership, edited };
-    Ok(added.edited.created(&format!("/v1/households/{}", id.0), &added))
+    let location = format!("/v1/households/{}", id.0);
+    let answer = {
+        let (resident, membership, location) = (resident.clone(), membership.clone(), location.clone());
+        move |edited: &EditedBody| {
+            edited.to_created(&location, &AddedResidentBody { resident: &resident, membership: &membership, edited })
+        }
+    };
+    let edited = edit::apply_and_keep(&state, &caller, id.0, seen, Action::AddResident(new), answer).await?;
+    let added = AddedResidentBody { resident: &resident, membership: &membership, edited: &edited };
+    Ok(edited.created(&location, &added))
 }
 
 /// Correct a resident

@@ -14,7 +14,7 @@ use actix_web::{HttpResponse, delete, get, post, put, web};
 use gridwork_domain::id::{AreaId, DeviceId, StaffId};
 use gridwork_domain::instant::Instant;
 use gridwork_domain::staff::{Assignment, Role, Staff};
-use gridwork_registry::Administration;
+use gridwork_registry::{Administration, KeptAnswer, StaffView};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
@@ -138,11 +138,18 @@ pub(crate) async fn appoint(
     let id = StaffId::new(caller.now, edit::random()?);
     let appoint = Administration::AppointStaff { staff: Staff { id, name, sign_in }, password };
     let steps = vec![appoint, office.of(id, caller.now)];
-    state.registry.administer_within(caller.staff, caller.precinct(), steps, caller.now).await?;
+    let location = format!("/v1/staff/{id}");
+    let keep = caller.keep({
+        let location = location.clone();
+        move |view: &StaffView| {
+            let made = edit::json(StatusCode::CREATED, &StaffBody::from(view.clone()));
+            KeptAnswer { location: Some(location.clone()), ..made }
+        }
+    });
+    let keep = keep.map(|keep| (id, keep));
+    state.registry.administer_once(caller.staff, caller.precinct(), steps, caller.now, keep).await?;
     let view = state.registry.staff_member(caller.precinct(), id, caller.now).await?;
-    Ok(HttpResponse::build(StatusCode::CREATED)
-        .insert_header((header::LOCATION, format!("/v1/staff/{id}")))
-        .json(StaffBody::from(view)))
+    Ok(HttpResponse::build(StatusCode::CREATED).insert_header((header::LOCATION, location)).json(StaffBody::from(view)))
 }
 
 /// Read a member of staff
@@ -186,7 +193,10 @@ pub(crate) async fn assign(
     body: Body<NewOffice>,
     state: web::Data<State>,
 ) -> Result<web::Json<StaffBody>, Problem> {
-    administer(&caller, &state, body.0.of(staff.0, caller.now)).await?;
+    let keep = caller.keep(|view: &StaffView| edit::json(StatusCode::OK, &StaffBody::from(view.clone())));
+    let (keep, steps) = (keep.map(|keep| (staff.0, keep)), vec![body.0.of(staff.0, caller.now)]);
+    let done = state.registry.administer_once(caller.staff, caller.precinct(), steps, caller.now, keep).await;
+    done.map_err(Problem::of_administered)?;
     let view = state.registry.staff_member(caller.precinct(), staff.0, caller.now).await;
     Ok(web::Json(view.map_err(Problem::of_administered)?.into()))
 }

@@ -73,7 +73,7 @@ impl Registry {
                 let found = page(rows, limit, cursor, |id| {
                     let staff = StaffId::from(id);
                     let administered = within.administers(connection, &tree, staff, now)?;
-                    Ok(if administered { view(connection, &tree, staff)? } else { None })
+                    Ok(if administered { view_of_staff(connection, &tree, staff)? } else { None })
                 })?;
                 Ok(Page { items: found.items.into_iter().flatten().collect(), next: found.next })
             })
@@ -95,7 +95,7 @@ impl Registry {
             .read(move |connection| {
                 let tree = areas.tree(connection)?;
                 let administered = within.administers(connection, &tree, staff, now)?;
-                let found = if administered { view(connection, &tree, staff)? } else { None };
+                let found = if administered { view_of_staff(connection, &tree, staff)? } else { None };
                 found.ok_or(AdministerError::NoSuchStaff)
             })
             .await
@@ -124,7 +124,12 @@ impl Registry {
     }
 }
 
-fn view(connection: &mut Connection, tree: &AreaTree, id: StaffId) -> Result<Option<StaffView>, StoreError> {
+/// A member of staff with every term of office; none if there is no such person.
+pub(crate) fn view_of_staff(
+    connection: &mut Connection,
+    tree: &AreaTree,
+    id: StaffId,
+) -> Result<Option<StaffView>, StoreError> {
     let Some(staff) = find_staff(connection, id)? else { return Ok(None) };
     let held = assignments_of(connection, id)?.into_iter();
     let office = |one: gridwork_domain::staff::Assignment| {

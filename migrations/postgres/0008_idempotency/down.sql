@@ -1,0 +1,2 @@
+-- Forgets the answers that were kept.
+DROP TABLE idempotency;
