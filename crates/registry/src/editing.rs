@@ -134,13 +134,15 @@ impl Registry {
             let applied = apply(&ledger, by, &edit, seen.clone(), new_home)?;
             let heads = heads_of(&ledger, &applied.key)?;
             let conflicts = ledger.query(|connection| conflicts_of(connection, edit.household))?;
-            ledger.finish()?;
+            let moved = ledger.finish()?;
             let (detail, persons) = (applied.written.detail(), applied.written.persons);
             let subject = Some(applied.change.0.as_slice());
             note(connection, &Step { subject, detail: &detail, persons, ..Step::new(now, Some(by), "edit") })?;
-            Ok::<_, EditError>(Edited { change: applied.change, heads, concurrent: applied.concurrent, conflicts })
+            let edited = Edited { change: applied.change, heads, concurrent: applied.concurrent, conflicts };
+            Ok::<_, EditError>((edited, moved))
         });
-        let edited = edited.await?;
+        let (edited, moved) = edited.await?;
+        self.news.committed(moved);
         add(&self.counters.merged, 1);
         Ok(edited)
     }
@@ -151,7 +153,7 @@ impl Registry {
     /// # Errors
     /// [`ImportError`], the first edit that was refused.
     pub fn import_edits(&self, edits: Vec<Import>, now: Instant) -> Result<Imported, ImportError> {
-        let imported = self.database.write_locking_blocking(move |connection| {
+        let (imported, moved) = self.database.write_locking_blocking(move |connection| {
             let scopes = scopes_of(connection, &edits)?;
             let ledger = Ledger::new(connection, now, scopes)?;
             let mut imported = Imported::default();
@@ -166,13 +168,14 @@ impl Registry {
                     Err(source) => return Err(ImportError { index, source }),
                 }
             }
-            ledger.finish()?;
+            let moved = ledger.finish()?;
             for (by, written) in written {
                 let (detail, persons) = (written.detail(), written.persons);
                 note(connection, &Step { detail: &detail, persons, ..Step::new(now, Some(by), "import") })?;
             }
-            Ok(imported)
+            Ok::<_, ImportError>((imported, moved))
         })?;
+        self.news.committed(moved);
         add(&self.counters.merged, imported.merged);
         Ok(imported)
     }
