@@ -77,6 +77,9 @@ impl Described {
             path.push_str(&filled);
             before = part.to_owned();
         }
+        if self.id == "followChanges" {
+            path.push_str("?seconds=0"); // else it answers for an hour
+        }
         path
     }
 

@@ -1,6 +1,8 @@
 //! A small town: one subdistrict, two communities, three grids, and the people who work there.
 
 use crate::server::Server;
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, PgConnection};
 use gridwork_domain::area::Area;
 use gridwork_domain::division_code::DivisionCode;
 use gridwork_domain::id::{AreaId, ScopeId, StaffId};
@@ -9,6 +11,7 @@ use gridwork_domain::staff::{Assignment, Role, Staff};
 use gridwork_registry::{Administration, Registry, Settings};
 use std::future::Future;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use tempfile::TempDir;
 
 /// Everybody's password.
@@ -101,12 +104,32 @@ impl Place {
 /// A town in a folder of its own.
 pub(crate) struct Town {
     folder: TempDir,
+    database_url: String,
+    /// The server and the name of a database of its own.
+    made: Option<(String, String)>,
 }
 
 impl Town {
     /// The town as it is before the first phone: areas, people and their offices.
     pub(crate) fn new() -> Self {
-        let town = Self { folder: tempfile::tempdir().expect("a folder") };
+        let folder = tempfile::tempdir().expect("a folder");
+        let database_url = format!("sqlite:{}", database(&folder.path().join("registry")).display());
+        Self { folder, database_url, made: None }.built()
+    }
+
+    /// The same on a PostgreSQL server, in a database of its own.
+    pub(crate) fn on_postgres(server: &str) -> Self {
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let name = format!("town_{}_{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
+        let mut connection = PgConnection::establish(server).expect("PostgreSQL");
+        connection.batch_execute(&format!("CREATE DATABASE {name}")).expect("a new database");
+        let (host, _) = server.rsplit_once('/').expect("a URL with a database");
+        let (folder, database_url) = (tempfile::tempdir().expect("a folder"), format!("{host}/{name}"));
+        Self { folder, database_url, made: Some((server.to_owned(), name)) }.built()
+    }
+
+    fn built(self) -> Self {
+        let town = self;
         std::fs::create_dir(town.data_folder()).expect("a folder");
         town.with_registry(async |registry| {
             for one in PLACES {
@@ -127,7 +150,13 @@ impl Town {
 
     /// Starts the server.
     pub(crate) fn serve(&self) -> Server {
-        Server::start(&self.data_folder())
+        self.serve_with(&[])
+    }
+
+    /// Starts a node, with further settings.
+    pub(crate) fn serve_with(&self, settings: &[(&str, &str)]) -> Server {
+        let database = [("DATABASE_URL", self.database_url.as_str())];
+        Server::start_with(&self.data_folder(), &[&database, settings].concat())
     }
 
     /// The folder of the registry.
@@ -150,13 +179,23 @@ impl Town {
 
     /// Does something with the registry itself; no server runs meanwhile.
     pub(crate) fn with_registry<T>(&self, work: impl AsyncFnOnce(&Registry) -> T) -> T {
-        let registry = Registry::open(&Settings::new(format!("sqlite:{}", database(&self.data_folder()).display())));
+        let registry = Registry::open(&Settings::new(self.database_url.as_str()));
         let registry = registry.expect("the registry opens");
         block_on(async {
             let done = work(&registry).await;
             registry.close().await.expect("the registry closes");
             done
         })
+    }
+}
+
+impl Drop for Town {
+    fn drop(&mut self) {
+        if let Some((server, name)) = &self.made
+            && let Ok(mut connection) = PgConnection::establish(server)
+        {
+            let _ = connection.batch_execute(&format!("DROP DATABASE {name} WITH (FORCE)"));
+        }
     }
 }
 
