@@ -77,7 +77,11 @@ impl Described {
             path.push_str(&filled);
             before = part.to_owned();
         }
-        if self.id == "search" { path + "?q=%E9%99%88" } else { path }
+        match self.id.as_str() {
+            "search" => path + "?q=%E9%99%88",
+            "followChanges" => path + "?seconds=0", // else it answers for an hour
+            _ => path,
+        }
     }
 
     fn call(&self, session: &Session, path: &str, body: &Value) -> Answer {

@@ -1,13 +1,15 @@
 //! User stories against the real thing: the real binary, real sockets, real processes that are killed.
 //!
 //! What a story needs is in `town` (areas and people), `server` (the process), `people` (phones), `rest` (staff at a
-//! desk), `device` (a device driven by hand), `wire` (HTTP by hand) and `program` (the command line). Nothing waits for
+//! desk), `device` (a device driven by hand), `wire` (HTTP by hand) and `program` (the command line), `redis_line` (a Redis
+//! that goes away). Nothing waits for
 //! time to pass; whatever is random prints its seed.
 
 mod chance;
 mod device;
 mod people;
 mod program;
+mod redis_line;
 mod rest;
 mod server;
 mod town;
@@ -26,6 +28,7 @@ mod house;
 mod idempotency;
 mod journey;
 mod killed;
+mod live;
 mod messages;
 mod operation;
 mod permission;

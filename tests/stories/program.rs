@@ -17,7 +17,9 @@ pub(crate) fn path() -> PathBuf {
 pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(path());
     let settings = std::env::vars_os().map(|(name, _)| name);
-    for name in settings.filter(|name| name.to_string_lossy().starts_with("GRIDWORK_") || name == "DATABASE_URL") {
+    let is_ours =
+        |name: &String| name.starts_with("GRIDWORK_") || ["DATABASE_URL", "REDIS_URL"].contains(&name.as_str());
+    for name in settings.filter_map(|name| name.into_string().ok()).filter(is_ours) {
         command.env_remove(name);
     }
     command.args(arguments).stdin(Stdio::null());

@@ -23,7 +23,7 @@ pub(crate) struct Server {
     folder: PathBuf,
     address: SocketAddr,
     metrics: SocketAddr,
-    settings: &'static [(&'static str, &'static str)],
+    settings: Vec<(String, String)>,
 }
 
 impl Server {
@@ -33,9 +33,10 @@ impl Server {
     }
 
     /// Starts a server with further settings.
-    pub(crate) fn start_with(folder: &Path, settings: &'static [(&'static str, &'static str)]) -> Self {
+    pub(crate) fn start_with(folder: &Path, settings: &[(&str, &str)]) -> Self {
+        let settings: Vec<_> = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let (address, metrics) = (free_address(), free_address());
-        let process = spawn(folder, address, metrics, settings);
+        let process = spawn(folder, address, metrics, &settings);
         let mut server = Self { process, folder: folder.to_owned(), address, metrics, settings };
         server.wait_until_ready();
         server
@@ -65,7 +66,7 @@ impl Server {
 
     /// Starts the server again where it was, after it was killed.
     pub(crate) fn restart(&mut self) {
-        self.process = spawn(&self.folder, self.address, self.metrics, self.settings);
+        self.process = spawn(&self.folder, self.address, self.metrics, &self.settings);
         self.wait_until_ready();
     }
 
@@ -121,13 +122,13 @@ impl Drop for Server {
     }
 }
 
-fn spawn(folder: &Path, address: SocketAddr, metrics: SocketAddr, settings: &[(&str, &str)]) -> Child {
+fn spawn(folder: &Path, address: SocketAddr, metrics: SocketAddr, settings: &[(String, String)]) -> Child {
     let log = File::options().create(true).append(true).open(log(folder)).expect("a log");
     program::about(folder, &["serve"])
         .env("GRIDWORK_ADDRESS", address.to_string())
         .env("GRIDWORK_METRICS_ADDRESS", metrics.to_string())
         .env("GRIDWORK_ADMINISTRATOR_TOTP", "optional")
-        .envs(settings.iter().copied())
+        .envs(settings.iter().cloned())
         .stdout(log.try_clone().expect("a log"))
         .stderr(log)
         .spawn()

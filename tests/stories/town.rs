@@ -141,7 +141,12 @@ impl Town {
 
     /// Starts the server.
     pub(crate) fn serve(&self) -> Server {
-        Server::start(&self.data_folder())
+        self.serve_with(&[])
+    }
+
+    /// Starts a node, with further settings.
+    pub(crate) fn serve_with(&self, settings: &[(&str, &str)]) -> Server {
+        Server::start_with(&self.data_folder(), settings)
     }
 
     /// The folder of the registry.

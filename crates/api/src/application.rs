@@ -10,6 +10,7 @@ use crate::limits;
 use crate::metrics;
 use crate::openapi;
 use crate::problem::Problem;
+use crate::relay::Relay;
 use crate::routes;
 use crate::settings::{SecretError, Settings};
 use crate::state::State;
@@ -36,6 +37,8 @@ const DOCUMENT_PATH: &str = "/openapi.json";
 /// A server that listens, and answers once it runs.
 pub struct Application {
     registry: Registry,
+    state: Data<State>,
+    relay: Option<Relay>,
     server: Server,
     address: SocketAddr,
     metrics: Option<(Server, SocketAddr)>,
@@ -81,7 +84,8 @@ impl Application {
         let metrics = settings.metrics_address.map(|address| {
             serve_metrics(address, state.clone()).map_err(|error| BuildError::MetricsAddress(address, error))
         });
-        Ok(Self { registry, server, address, metrics: metrics.transpose()? })
+        let relay = settings.redis.as_ref().map(|redis| Relay::new(redis, registry.clone()));
+        Ok(Self { registry, state, relay, server, address, metrics: metrics.transpose()? })
     }
 
     /// The address of the API.
@@ -121,10 +125,22 @@ impl Application {
         let handles: Vec<ServerHandle> = servers.iter().map(Server::handle).collect();
         let mut serving = pin!(try_join_all(servers));
         let sealer = self.registry.sealer()?;
+        let watcher = self.registry.watcher();
+        let relay = self.relay;
+        let beside = async {
+            let relayed = async {
+                if let Some(relay) = relay {
+                    relay.run().await;
+                }
+            };
+            tokio::join!(sealer.run(clock::now), watcher.run(clock::now), relayed);
+        };
         let ended = tokio::select! {
             ended = &mut serving => ended,
-            () = sealer.run(clock::now) => Ok(Vec::new()), // it runs until the registry is closed
+            () = beside => Ok(Vec::new()), // it runs until the registry is closed
             () = stop => {
+                // Streams would go on for as long as they may.
+                self.state.ending.send_replace(true);
                 let stopping = join_all(handles.iter().map(|handle| handle.stop(true)));
                 tokio::join!(serving, stopping).0
             }

@@ -32,7 +32,50 @@ pub(crate) struct Caller {
     grants: Vec<Grant>,
 }
 
+/// With what a request comes.
+///
+/// # Errors
+/// A problem if it comes with nothing, or with a token that does not hold.
+pub(crate) fn credential(state: &State, request: &HttpRequest) -> Result<Credential, Problem> {
+    let token = bearer::token(request.headers())?;
+    if token.starts_with(KEY_PREFIX) {
+        return Ok(Credential::Key(token.to_owned()));
+    }
+    let (staff, session) =
+        state.tokens.verify(token).map_err(|error| Problem::new(Kind::Unauthenticated, error.to_string()))?;
+    Ok(Credential::Session(session, staff))
+}
+
 impl Caller {
+    /// Whoever comes with a credential, if they may do at this moment what is needed; an operation that does not say what it
+    /// needs is nobody's.
+    ///
+    /// # Errors
+    /// A problem that says why not.
+    pub(crate) async fn admit(
+        state: &State,
+        credential: Credential,
+        needs: Result<Operation, Problem>,
+        attempt: Option<Attempt>,
+        now: Instant,
+    ) -> Result<Self, Problem> {
+        let admitted = state.registry.admit(credential, now).await?;
+        let ended = || Problem::new(Kind::Unauthenticated, "this session has ended, or this key: sign in again");
+        let Admitted { staff, by, grants } = admitted.ok_or_else(ended)?;
+        tracing::Span::current().record("caller", tracing::field::display(staff));
+        let caller = Self { staff, now, by, needs: needs?, attempt, grants };
+        match &caller.by {
+            Means::Session(_, false) if state.administrators_need_second_factor => {
+                caller.must_be_no_administrator()?;
+            }
+            Means::Session(..) => {}
+            Means::Key(scopes) if scopes.contains(&caller.needs) => {}
+            Means::Key(_) => return Err(Problem::new(Kind::Forbidden, "this key is not for this operation")),
+        }
+        caller.must_anywhere(caller.needs)?;
+        Ok(caller)
+    }
+
     /// Whether the caller may do what this request needs in that grid.
     pub(crate) fn may_in(&self, grid: ScopeId) -> bool {
         self.grants.iter().any(|grant| grant.gives(self.needs, grid))
@@ -116,13 +159,8 @@ impl FromRequest for Caller {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let now = clock::now();
         let credential = State::of(request).and_then(|state| {
-            let token = bearer::token(request.headers())?;
-            if token.starts_with(KEY_PREFIX) {
-                return Ok((state, Credential::Key(token.to_owned())));
-            }
-            let (staff, session) =
-                state.tokens.verify(token).map_err(|error| Problem::new(Kind::Unauthenticated, error.to_string()))?;
-            Ok((state, Credential::Session(session, staff)))
+            let credential = credential(&state, request)?;
+            Ok((state, credential))
         });
         let needs = request.match_pattern().and_then(|pattern| openapi::permission(request.method(), &pattern));
         let needs = needs
@@ -132,20 +170,7 @@ impl FromRequest for Caller {
         let attempt = request.extensions().get::<Attempt>().copied();
         Box::pin(async move {
             let (state, credential) = credential?;
-            let admitted = state.registry.admit(credential, now).await?;
-            let ended = || Problem::new(Kind::Unauthenticated, "this session has ended, or this key: sign in again");
-            let Admitted { staff, by, grants } = admitted.ok_or_else(ended)?;
-            tracing::Span::current().record("caller", tracing::field::display(staff));
-            let caller = Self { staff, now, by, needs: needs?, attempt, grants };
-            match &caller.by {
-                Means::Session(_, false) if state.administrators_need_second_factor => {
-                    caller.must_be_no_administrator()?;
-                }
-                Means::Session(..) => {}
-                Means::Key(scopes) if scopes.contains(&caller.needs) => {}
-                Means::Key(_) => return Err(Problem::new(Kind::Forbidden, "this key is not for this operation")),
-            }
-            caller.must_anywhere(caller.needs)?;
+            let caller = Self::admit(&state, credential, needs, attempt, now).await?;
             // There may be no body that waits.
             let _ = let_in.send(());
             Ok(caller)

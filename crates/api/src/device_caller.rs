@@ -16,6 +16,7 @@ use actix_web::dev::Payload;
 use actix_web::web::{Bytes, Data};
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::future::LocalBoxFuture;
+use gridwork_domain::id::DeviceId;
 use gridwork_domain::instant::Instant;
 use gridwork_domain::staff::Device;
 use gridwork_sync::message::{MEDIA_TYPE, Request};
@@ -31,7 +32,7 @@ pub(crate) struct DeviceCaller {
     /// The body as transferred.
     pub(crate) body: SyncBody,
     /// One of the exchanges that the device may have under way.
-    pub(crate) slot: Slot,
+    pub(crate) slot: Slot<DeviceId>,
 }
 
 /// A sync body as transferred.

@@ -4,7 +4,6 @@
 
 use crate::limits::RETRY_AFTER_S;
 use crate::problem::{Kind, Problem};
-use gridwork_domain::id::DeviceId;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -77,56 +76,56 @@ impl Memory {
     }
 }
 
-/// So many at once for each device.
+/// So many at once for each of them: a device, or a member of staff.
 #[derive(Debug, Clone)]
-pub(crate) struct PerDevice {
-    under_way: Arc<Mutex<BTreeMap<DeviceId, usize>>>,
+pub(crate) struct Each<K> {
+    under_way: Arc<Mutex<BTreeMap<K, usize>>>,
     most: usize,
+    refusal: &'static str,
 }
 
-/// One of a device's; given back when dropped.
+/// One of somebody's; given back when dropped.
 #[derive(Debug)]
-pub(crate) struct Slot {
-    under_way: Arc<Mutex<BTreeMap<DeviceId, usize>>>,
-    device: DeviceId,
+pub(crate) struct Slot<K: Ord> {
+    under_way: Arc<Mutex<BTreeMap<K, usize>>>,
+    whose: K,
 }
 
-impl PerDevice {
-    /// So many for each.
-    pub(crate) fn new(most: usize) -> Self {
-        Self { under_way: Arc::default(), most }
+impl<K: Ord + Copy> Each<K> {
+    /// So many for each; whoever asks for more reads the refusal.
+    pub(crate) fn new(most: usize, refusal: &'static str) -> Self {
+        Self { under_way: Arc::default(), most, refusal }
     }
 
-    /// Takes one for a device.
+    /// Takes one.
     ///
     /// # Errors
-    /// A problem at once if the device has as many as it may.
-    pub(crate) fn take(&self, device: DeviceId) -> Result<Slot, Problem> {
+    /// A problem at once if there are as many of theirs as may be.
+    pub(crate) fn take(&self, whose: K) -> Result<Slot<K>, Problem> {
         let mut under_way = lock(&self.under_way);
-        let count = under_way.entry(device).or_default();
+        let count = under_way.entry(whose).or_default();
         if *count >= self.most {
-            let detail = "this device has too many requests under way: wait for their answers";
-            return Err(Problem::overloaded(Kind::TooMany, detail, RETRY_AFTER_S));
+            return Err(Problem::overloaded(Kind::TooMany, self.refusal, RETRY_AFTER_S));
         }
         *count += 1;
-        Ok(Slot { under_way: self.under_way.clone(), device })
+        Ok(Slot { under_way: self.under_way.clone(), whose })
     }
 }
 
-impl Drop for Slot {
+impl<K: Ord> Drop for Slot<K> {
     fn drop(&mut self) {
         let mut under_way = lock(&self.under_way);
-        if let Some(count) = under_way.get_mut(&self.device) {
+        if let Some(count) = under_way.get_mut(&self.whose) {
             *count -= 1;
             if *count == 0 {
-                under_way.remove(&self.device);
+                under_way.remove(&self.whose);
             }
         }
     }
 }
 
 /// Whoever panicked while holding the lock left the counts whole: each is changed in one step.
-fn lock(counts: &Mutex<BTreeMap<DeviceId, usize>>) -> MutexGuard<'_, BTreeMap<DeviceId, usize>> {
+fn lock<K>(counts: &Mutex<BTreeMap<K, usize>>) -> MutexGuard<'_, BTreeMap<K, usize>> {
     counts.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -135,6 +134,7 @@ mod tests {
     use super::*;
     use actix_web::http::StatusCode;
     use futures_util::FutureExt;
+    use gridwork_domain::id::DeviceId;
 
     #[test]
     fn who_cannot_wait_is_told_at_once() {
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_device_does_not_take_the_place_of_others() {
-        let per_device = PerDevice::new(2);
+        let per_device = Each::new(2, "wait");
         let [one, other] = [1, 2].map(|byte| DeviceId::from_bytes([byte; 16]));
         let first = per_device.take(one).expect("the first");
         let _second = per_device.take(one).expect("the second");

@@ -81,6 +81,34 @@ pub const CONCURRENT_ENROLMENTS: usize = 2;
 /// Enrolments that wait for their turn; beyond it one is answered 429.
 pub const WAITING_ENROLMENTS: usize = 128;
 
+/// Streams of events that a node has open at once: each holds a connection and, at most, what its socket buffers.
+pub const MOST_STREAMS: usize = 1_024;
+
+/// Streams of events that one member of staff has open at once: some windows, and some whose loss we did not notice yet.
+pub const STREAMS_PER_STAFF: usize = 8;
+
+/// Seconds after which a stream of events ends; its reader opens another where it ended.
+pub const LONGEST_STREAM_S: u32 = 60 * 60;
+
+/// Seconds after which a stream of events that is silent says so: proxies close what is silent for a minute.
+pub const HEARTBEAT_S: u64 = 15;
+
+/// Seconds after which a stream of events is checked again: whether its session goes on, and how far it reaches.
+pub const CHECK_STREAM_S: u64 = 10;
+
+/// Milliseconds after which a reader whose stream was cut off should open another.
+pub const REOPEN_STREAM_MS: u32 = 2_000;
+
+/// Documents that a stream of events begins with when it goes on where another ended; beyond, reading anew is cheaper.
+pub const MOST_RESUMED: u32 = 1_000;
+
+/// How old the end may be at which a stream of events goes on.
+pub const OLDEST_RESUMED_MS: i64 = 24 * 60 * 60 * 1_000;
+
+/// How much of what was told before that end is told again: what had been received by then and not committed, and how far
+/// the clocks of two nodes may differ.
+pub const RESUMED_OVERLAP_MS: i64 = 60 * 1_000;
+
 /// Bytes that files to import hold together, as transferred: four of the largest.
 pub const IMPORT_MEMORY_BYTES: usize = 64 * 1024 * 1024;
 

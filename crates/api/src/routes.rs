@@ -7,6 +7,7 @@ pub(crate) mod area;
 pub(crate) mod audit;
 pub(crate) mod conflict;
 pub(crate) mod enrolment;
+pub(crate) mod event;
 pub(crate) mod export;
 pub(crate) mod health;
 pub(crate) mod household;
@@ -72,6 +73,7 @@ pub(crate) fn register(config: &mut ServiceConfig) {
         .service(conflict::list)
         .service(conflict::decide)
         .service(audit::list)
+        .service(event::follow)
         .service(import::import)
         .service(export::households)
         .service(export::residents)

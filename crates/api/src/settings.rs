@@ -6,6 +6,7 @@
 //! | `GRIDWORK_METRICS_ADDRESS` | address and port of `/metrics`, without sign-in, for the monitoring only; `off` for none | `127.0.0.1:9464` |
 //! | `GRIDWORK_DATA_DIR` | folder of the database and of the secret | `gridwork-data` |
 //! | `DATABASE_URL` | the database, `sqlite:PATH` or `postgres://USER:PASSWORD@HOST/NAME` | `sqlite:` and `registry.sqlite` in the folder |
+//! | `REDIS_URL` | with several nodes on one database: the Redis by which they hint at each other's changes, `redis://HOST:PORT/` | none: each node looks at the database every second |
 //! | `GRIDWORK_TOKEN_SECRET` | secret under which access tokens are signed, at least 32 bytes | made once, kept in the folder as `token-secret`, readable by its owner alone |
 //! | `GRIDWORK_ADMINISTRATOR_TOTP` | whether administrators need one-time codes: `required`, or `optional` for those who try it out | `required` |
 //! | `GRIDWORK_WORKERS` | threads that serve requests, 1 to 256 | one for each processor |
@@ -28,6 +29,7 @@ mod secret;
 pub use secret::SecretError;
 
 use crate::limits;
+use crate::relay::RedisUrl;
 use std::borrow::Cow;
 use std::fmt;
 use std::fs::DirBuilder;
@@ -49,6 +51,8 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// The registry's settings.
     pub registry: gridwork_registry::Settings,
+    /// The Redis by which nodes hint at each other's changes, if there is one.
+    pub redis: Option<RedisUrl>,
     /// Secret of access tokens; if none, the one in the folder, which is made if need be.
     pub token_secret: Option<TokenSecret>,
     /// Whether administrators need a second factor.
@@ -121,6 +125,7 @@ impl Settings {
             metrics_address: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9464))),
             registry: gridwork_registry::Settings::new(format!("sqlite:{}", database.display())),
             data_dir,
+            redis: None,
             token_secret: None,
             administrators_need_second_factor: true,
             workers: std::thread::available_parallelism().map_or(1, usize::from),
@@ -138,7 +143,10 @@ impl Settings {
     pub fn from_environment() -> Result<Self, WrongSettings> {
         let settings = Self::from_variables(|name| std::env::var(name).ok());
         let unreadable = std::env::vars_os().filter_map(|(name, value)| {
-            let name = name.into_string().ok().filter(|name| name.starts_with("GRIDWORK") || name == "DATABASE_URL");
+            let name = name
+                .into_string()
+                .ok()
+                .filter(|name| name.starts_with("GRIDWORK") || ["DATABASE_URL", "REDIS_URL"].contains(&name.as_str()));
             name.filter(|_| value.to_str().is_none())
         });
         let unreadable: Vec<_> =
@@ -168,6 +176,13 @@ impl Settings {
             settings.registry.database_url = url;
             if let Err(error) = settings.registry.check_url() {
                 reader.refuse("DATABASE_URL", error.to_string());
+            }
+        }
+        if let Some(url) = reader.text("REDIS_URL") {
+            settings.redis = RedisUrl::parse(&url);
+            if settings.redis.is_none() {
+                reader
+                    .refuse("REDIS_URL", "it reads redis://HOST:PORT/, or redis://USER:PASSWORD@HOST:PORT/".to_owned());
             }
         }
         if let Some(secret) = reader.text("GRIDWORK_TOKEN_SECRET") {
@@ -293,6 +308,7 @@ mod tests {
             ("GRIDWORK_ADDRESS", "localhost"),
             ("GRIDWORK_METRICS_ADDRESS", "9464"),
             ("DATABASE_URL", "mysql://db"),
+            ("REDIS_URL", "localhost"),
             ("GRIDWORK_TOKEN_SECRET", "secret"),
             ("GRIDWORK_WORKERS", "0"),
             ("GRIDWORK_MAX_CONNECTIONS", "many"),
@@ -306,6 +322,7 @@ mod tests {
                 "GRIDWORK_ADDRESS",
                 "GRIDWORK_METRICS_ADDRESS",
                 "DATABASE_URL",
+                "REDIS_URL",
                 "GRIDWORK_TOKEN_SECRET",
                 "GRIDWORK_WORKERS",
                 "GRIDWORK_MAX_CONNECTIONS",

@@ -1,13 +1,20 @@
 //! What all workers share.
 
 use crate::access_token::AccessTokens;
-use crate::gate::{Gate, Memory, PerDevice};
+use crate::gate::{Each, Gate, Memory};
 use crate::limits;
 use crate::metrics::Metrics;
 use crate::problem::{Kind, Problem};
 use crate::settings::Settings;
 use actix_web::{HttpRequest, web};
+use gridwork_domain::id::{DeviceId, StaffId};
 use gridwork_registry::Registry;
+use tokio::sync::watch;
+
+/// What a device with too many exchanges reads.
+const TOO_MANY_OF_DEVICE: &str = "this device has too many requests under way: wait for their answers";
+/// What somebody with too many streams reads.
+const TOO_MANY_STREAMS: &str = "you have too many streams of events open: close one, or share it";
 
 /// The registry, the tokens, the metrics, and the gates before what is scarce.
 pub(crate) struct State {
@@ -22,7 +29,7 @@ pub(crate) struct State {
     /// Bytes of sync bodies and answers under way.
     pub(crate) sync_memory: Memory,
     /// Exchanges of each device.
-    pub(crate) per_device: PerDevice,
+    pub(crate) per_device: Each<DeviceId>,
     /// Before unpacking and judging.
     pub(crate) exchanges: Gate,
     /// Bytes of files to import.
@@ -31,6 +38,12 @@ pub(crate) struct State {
     pub(crate) imports: Gate,
     /// Before writing spreadsheets.
     pub(crate) exports: Gate,
+    /// Streams of events.
+    pub(crate) streams: Gate,
+    /// Streams of each member of staff.
+    pub(crate) streams_of: Each<StaffId>,
+    /// Whether the server is ending: then streams end, too.
+    pub(crate) ending: watch::Sender<bool>,
     /// Before enrolment codes, which anybody may try.
     pub(crate) enrolments: Gate,
 }
@@ -44,11 +57,14 @@ impl State {
             administrators_need_second_factor: settings.administrators_need_second_factor,
             metrics: Metrics::new()?,
             sync_memory: Memory::new(settings.sync_memory_bytes),
-            per_device: PerDevice::new(limits::EXCHANGES_PER_DEVICE),
+            per_device: Each::new(limits::EXCHANGES_PER_DEVICE, TOO_MANY_OF_DEVICE),
             exchanges: Gate::new(settings.concurrent_exchanges, limits::WAITING_EXCHANGES, Kind::Unavailable),
             import_memory: Memory::new(limits::IMPORT_MEMORY_BYTES),
             imports: Gate::new(limits::CONCURRENT_IMPORTS, limits::WAITING_IMPORTS, Kind::Unavailable),
             exports: Gate::new(limits::CONCURRENT_EXPORTS, limits::WAITING_EXPORTS, Kind::Unavailable),
+            streams: Gate::new(limits::MOST_STREAMS, 0, Kind::Unavailable),
+            streams_of: Each::new(limits::STREAMS_PER_STAFF, TOO_MANY_STREAMS),
+            ending: watch::Sender::new(false),
             enrolments: Gate::new(limits::CONCURRENT_ENROLMENTS, limits::WAITING_ENROLMENTS, Kind::TooMany),
         })
     }

@@ -151,7 +151,7 @@ impl Registry {
             let applied = apply(&ledger, by, &edit, seen.clone(), new_home)?;
             let heads = heads_of(&ledger, &applied.key)?;
             let conflicts = ledger.query(|connection| conflicts_of(connection, edit.household))?;
-            ledger.finish()?;
+            let moved = ledger.finish()?;
             let (detail, persons) = (applied.written.detail(), applied.written.persons);
             let edited = Edited { change: applied.change, heads, concurrent: applied.concurrent, conflicts };
             if let Some(answer) = &answer {
@@ -159,9 +159,10 @@ impl Registry {
             }
             let subject = Some(applied.change.0.as_slice());
             note(connection, &Step { subject, detail: &detail, persons, ..Step::new(now, Some(by), "edit") })?;
-            Ok::<_, EditError>(edited)
+            Ok::<_, EditError>((edited, moved))
         });
-        let edited = edited.await?;
+        let (edited, moved) = edited.await?;
+        self.news.committed(moved);
         add(&self.counters.merged, 1);
         Ok(edited)
     }
@@ -172,7 +173,9 @@ impl Registry {
     /// # Errors
     /// [`ImportError`], the first edit that was refused.
     pub fn import_edits(&self, edits: Vec<Import>, now: Instant) -> Result<Imported, ImportError> {
-        let imported = self.database.write_locking_blocking(move |connection| import(connection, &edits, now))?;
+        let importing = move |connection: &mut Connection| import(connection, &edits, now);
+        let (imported, moved) = self.database.write_locking_blocking(importing)?;
+        self.news.committed(moved);
         add(&self.counters.merged, imported.merged);
         Ok(imported)
     }
@@ -189,19 +192,24 @@ impl Registry {
         answer: Option<Keep<Imported>>,
     ) -> Result<Imported, ImportError> {
         let importing = self.database.write_locking(move |connection| {
-            let imported = import(connection, &edits, now)?;
+            let (imported, moved) = import(connection, &edits, now)?;
             if let Some(answer) = &answer {
                 answer.keep(connection, &imported, &BTreeSet::new())?;
             }
-            Ok::<_, ImportError>(imported)
+            Ok::<_, ImportError>((imported, moved))
         });
-        let imported = importing.await?;
+        let (imported, moved) = importing.await?;
+        self.news.committed(moved);
         add(&self.counters.merged, imported.merged);
         Ok(imported)
     }
 }
 
-fn import(connection: &mut Connection, edits: &[Import], now: Instant) -> Result<Imported, ImportError> {
+fn import(
+    connection: &mut Connection,
+    edits: &[Import],
+    now: Instant,
+) -> Result<(Imported, BTreeSet<ScopeId>), ImportError> {
     let scopes = scopes_of(connection, edits)?;
     let ledger = Ledger::new(connection, now, scopes)?;
     let mut imported = Imported::default();
@@ -216,12 +224,12 @@ fn import(connection: &mut Connection, edits: &[Import], now: Instant) -> Result
             Err(source) => return Err(ImportError { index, source }),
         }
     }
-    ledger.finish()?;
+    let moved = ledger.finish()?;
     for (by, written) in written {
         let (detail, persons) = (written.detail(), written.persons);
         note(connection, &Step { detail: &detail, persons, ..Step::new(now, Some(by), "import") })?;
     }
-    Ok(imported)
+    Ok((imported, moved))
 }
 
 /// The scopes of the households that are edited, and of those that are new.

@@ -54,6 +54,7 @@ struct Pushed {
     verdicts: Vec<ChangeVerdict>,
     hashes: BTreeSet<(DocumentKey, ChangeHash)>,
     request: Arc<Request>,
+    moved: BTreeSet<ScopeId>,
 }
 
 fails_as_the_store_does!(ExchangeError);
@@ -86,7 +87,8 @@ impl Registry {
             let sender = Sender { staff, device: Some(id), at: received_at, last_contact };
             Ok::<_, ExchangeError>(take_in(connection, &counters, &sender, &request)?)
         });
-        let Pushed { verdicts, hashes, request } = pushed.await?;
+        let Pushed { verdicts, hashes, request, moved } = pushed.await?;
+        self.news.committed(moved);
         let (instance, counters) = (self.instance, self.counters.clone());
         let answered = self.database.read(move |connection| {
             let held = assignments_of(connection, staff)?;
@@ -192,8 +194,8 @@ fn take_in(
         let totals = [&counters.merged, &counters.known, &counters.held, &counters.quarantined];
         totals.into_iter().zip(tally).for_each(|(counter, count)| add(counter, count));
     }
-    ledger.finish()?;
-    Ok(Pushed { verdicts, hashes: places.into_keys().collect(), request: request.clone() })
+    let moved = ledger.finish()?;
+    Ok(Pushed { verdicts, hashes: places.into_keys().collect(), request: request.clone(), moved })
 }
 
 /// The hash that a phone computes for a chunk: over all but the magic number and the checksum.

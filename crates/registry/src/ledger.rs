@@ -150,19 +150,21 @@ impl<'c> Ledger<'c> {
         Ok(true)
     }
 
-    /// Writes how far the feeds have come: the last write of the transaction, in the order of the scopes.
+    /// Writes how far the feeds have come: the last write of the transaction, in the order of the scopes. Returns the scopes
+    /// that moved, at which there is to be a hint once they are committed.
     ///
     /// # Errors
     /// As the store says.
-    pub(crate) fn finish(self) -> Result<(), StoreError> {
+    pub(crate) fn finish(self) -> Result<BTreeSet<ScopeId>, StoreError> {
         let connection = self.connection.into_inner();
         let positions = self.positions.into_inner();
-        for id in self.moved.into_inner() {
-            let Some(position) = positions.get(&id).copied() else { continue };
-            let this = scope::table.find(Id::from(id));
+        let moved = self.moved.into_inner();
+        for id in &moved {
+            let Some(position) = positions.get(id).copied() else { continue };
+            let this = scope::table.find(Id::from(*id));
             diesel::update(this).set(scope::position.eq(position)).execute(connection)?;
         }
-        Ok(())
+        Ok(moved)
     }
 
     /// Whether who hands something in may do this in a scope, by their assignments.

@@ -27,6 +27,7 @@ mod judge_view;
 mod ledger;
 mod log;
 mod merge;
+mod news;
 mod nonce;
 mod origin;
 mod personnel;
@@ -43,6 +44,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 mod verify;
+mod watcher;
 
 pub use administration::{AdministerError, Administration, SHORTEST_PASSWORD};
 pub use admission::{Admitted, Credential, Means};
@@ -59,6 +61,7 @@ pub use enrolment::{EnrolError, Enrolled, EnrolmentCode};
 pub use exchange::ExchangeError;
 pub use figures::Figures;
 pub use idempotency::{Attempt, Attempted, KEPT_MS, Keep, KeptAnswer, LARGEST_KEPT_ANSWER};
+pub use news::Moved;
 pub use nonce::Nonce;
 pub use origin::Origin;
 pub use precinct::Precinct;
@@ -73,3 +76,4 @@ pub use session::{Begun, Refreshed, SessionView};
 pub use settings::{OpenError, Settings};
 pub use sign_in::{SignIn, SignedIn};
 pub use verify::{Difference, VerifyError, VerifyReport, verify};
+pub use watcher::Watcher;

@@ -6,9 +6,11 @@ use crate::area_tree::AreaCache;
 use crate::database::{Connection, Database, StoreError};
 use crate::entropy::random;
 use crate::figures::{Counters, Figures};
+use crate::news::News;
 use crate::settings::{OpenError, Settings};
 use crate::sign_in::MOST_HASHING;
 use crate::tables::instance;
+use crate::watcher::positions;
 use diesel::prelude::*;
 use gridwork_domain::schema::{SCHEMA_1, Schema};
 use gridwork_sync::answer::InstanceId;
@@ -27,6 +29,7 @@ pub struct Registry {
     pub(crate) instance: InstanceId,
     pub(crate) hashing: Arc<Semaphore>,
     pub(crate) areas: Arc<AreaCache>,
+    pub(crate) news: Arc<News>,
 }
 
 impl Registry {
@@ -38,11 +41,14 @@ impl Registry {
         let counters = Arc::new(Counters::default());
         let made_at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
         let made_at = i64::try_from(made_at).unwrap_or(i64::MAX);
-        let prepare = move |connection: &mut Connection| find_or_make_instance(connection, made_at);
-        let (database, instance) = Database::open(settings, counters.clone(), prepare)?;
+        let prepare = move |connection: &mut Connection| {
+            Ok((find_or_make_instance(connection, made_at)?, positions(connection)?))
+        };
+        let (database, (instance, start)) = Database::open(settings, counters.clone(), prepare)?;
         let database = Arc::new(database);
         let hashing = Arc::new(Semaphore::new(MOST_HASHING));
-        Ok(Self { database, counters, instance, hashing, areas: Arc::default() })
+        let news = Arc::new(News::new(start, made_at));
+        Ok(Self { database, counters, instance, hashing, areas: Arc::default(), news })
     }
 
     /// Refuses what comes, finishes what is queued, and closes the database; on all clones of the handle.

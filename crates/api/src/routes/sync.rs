@@ -12,6 +12,7 @@ use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::header;
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse, post};
+use gridwork_domain::id::DeviceId;
 use gridwork_sync::message::MEDIA_TYPE;
 use std::borrow::Cow;
 use std::convert::Infallible;
@@ -80,7 +81,7 @@ pub(crate) async fn exchange(
 struct AnswerBody {
     bytes: Bytes,
     _held: Held,
-    _slot: Slot,
+    _slot: Slot<DeviceId>,
 }
 
 impl MessageBody for AnswerBody {
