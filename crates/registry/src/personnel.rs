@@ -10,7 +10,7 @@ use crate::database::{Connection, Id, StoreError};
 use crate::precinct::Precinct;
 use crate::registry::Registry;
 use crate::session::end_all;
-use crate::sign_in::{hash_password, is_password};
+use crate::sign_in::{count_failure, hash_password, is_password};
 use crate::tables::{device, staff};
 use diesel::dsl::exists;
 use diesel::prelude::*;
@@ -62,30 +62,33 @@ impl Registry {
     ) -> Result<(), AdministerError> {
         check_password(&new)?;
         let found = self.database.read(move |connection| {
-            let this = staff::table.find(Id::from(of)).select((staff::password_hash, staff::locked_until));
-            Ok::<_, StoreError>(this.get_result::<(Option<String>, Option<i64>)>(connection).optional()?)
+            let this = staff::table.find(Id::from(of)).select(staff::password_hash);
+            Ok::<_, StoreError>(this.get_result::<Option<String>>(connection).optional()?)
         });
-        let (hash, locked_until) = found.await?.ok_or(AdministerError::NoSuchStaff)?;
+        let hash = found.await?.ok_or(AdministerError::NoSuchStaff)?;
         let (right, next) =
             self.hash(move || (hash.is_some_and(|hash| is_password(&old, &hash)), hash_password(&new))).await?;
-        if locked_until.is_some_and(|until| now.ms() < until) {
-            return Err(AdministerError::WrongPassword);
-        }
-        if !right {
-            self.note_failure(of, now);
-            return Err(AdministerError::WrongPassword);
-        }
         let next = next?;
-        self.database
-            .write(move |connection| {
-                let this = staff::table.find(Id::from(of));
-                let fresh = (staff::password_hash.eq(Some(&next)), staff::failures.eq(0));
-                diesel::update(this).set(fresh).execute(connection)?;
-                end_all(connection, of, Some(session), Some(of), now)?;
-                let step = Step::new(now, Some(of), "change-own-password");
-                Ok(note(connection, &Step { subject: Some(of.as_bytes()), ..step })?)
-            })
-            .await
+        let changed = self.database.write(move |connection| {
+            let open = staff::table
+                .find(Id::from(of))
+                .filter(staff::locked_until.is_null().or(staff::locked_until.le(now.ms())));
+            if !select(exists(open.select(staff::id))).get_result::<bool>(connection)? {
+                return Ok(false);
+            }
+            if !right {
+                // Not an error of the write: it would take the count back.
+                count_failure(connection, of, now)?;
+                return Ok(false);
+            }
+            let fresh = (staff::password_hash.eq(Some(&next)), staff::failures.eq(0));
+            diesel::update(staff::table.find(Id::from(of))).set(fresh).execute(connection)?;
+            end_all(connection, of, Some(session), Some(of), now)?;
+            let step = Step::new(now, Some(of), "change-own-password");
+            note(connection, &Step { subject: Some(of.as_bytes()), ..step })?;
+            Ok::<_, AdministerError>(true)
+        });
+        if changed.await? { Ok(()) } else { Err(AdministerError::WrongPassword) }
     }
 
     /// Revokes a device of a member of staff: its token is good for nothing from now on, whatever it did before.
