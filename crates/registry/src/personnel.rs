@@ -9,7 +9,7 @@ use crate::audit::{Step, note};
 use crate::database::{Connection, Id, StoreError};
 use crate::precinct::Precinct;
 use crate::registry::Registry;
-use crate::session::end_all;
+use crate::session::{end_all, find_live};
 use crate::sign_in::{count_failure, hash_password, is_password};
 use crate::tables::{device, staff};
 use diesel::dsl::exists;
@@ -51,7 +51,8 @@ impl Registry {
     /// Another password for oneself, with the old one. All other sessions end.
     ///
     /// # Errors
-    /// [`AdministerError::WrongPassword`], also while the name is locked; [`AdministerError::Password`].
+    /// [`AdministerError::WrongPassword`], also while the name is locked, or if the password became another or the session
+    /// ended meanwhile; [`AdministerError::Password`].
     pub async fn change_password(
         &self,
         of: StaffId,
@@ -66,14 +67,17 @@ impl Registry {
             Ok::<_, StoreError>(this.get_result::<Option<String>>(connection).optional()?)
         });
         let hash = found.await?.ok_or(AdministerError::NoSuchStaff)?;
+        let tried = hash.clone();
         let (right, next) =
-            self.hash(move || (hash.is_some_and(|hash| is_password(&old, &hash)), hash_password(&new))).await?;
+            self.hash(move || (tried.is_some_and(|hash| is_password(&old, &hash)), hash_password(&new))).await?;
         let next = next?;
         let changed = self.database.write(move |connection| {
             let open = staff::table
                 .find(Id::from(of))
+                .filter(staff::password_hash.eq(&hash))
                 .filter(staff::locked_until.is_null().or(staff::locked_until.le(now.ms())));
-            if !select(exists(open.select(staff::id))).get_result::<bool>(connection)? {
+            let is_open = select(exists(open.select(staff::id))).get_result::<bool>(connection)?;
+            if !is_open || find_live(connection, session, of, now)?.is_none() {
                 return Ok(false);
             }
             if !right {

@@ -13,6 +13,7 @@ use crate::database::{Blob, Connection, Id, StoreError, Waiting};
 use crate::entropy::random;
 use crate::registry::Registry;
 use crate::second_factor::{has_second_factor, use_code};
+use crate::session::{Begun, NewSession, begin};
 use crate::tables::{nonce, staff};
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
@@ -54,20 +55,23 @@ pub enum SignedIn {
     Refused,
     /// Name and password are right, and a one-time code is needed with them.
     CodeNeeded,
-    /// This is who; and whether they showed a second factor.
-    Proven(Staff, bool),
+    /// This is who; and their session, which begins.
+    Proven(Staff, Begun),
 }
 
 /// A password that was compared with the hash of somebody's.
 pub(crate) struct Tried {
     /// Whose.
     pub(crate) of: StaffId,
+    /// The hash.
+    pub(crate) hash: String,
     /// Whether it was the right one.
     pub(crate) right: bool,
 }
 
 impl Registry {
-    /// The member of staff with this name and password, and with a one-time code if they have a second factor.
+    /// Begins a session of the member of staff with this name and password, and with a one-time code if they have a second
+    /// factor.
     ///
     /// # Errors
     /// As the store says; [`StoreError::Overloaded`] if too many sign in at once.
@@ -79,10 +83,11 @@ impl Registry {
             Ok::<_, StoreError>(found)
         });
         let known = found.await?.and_then(|(id, hash)| Some((id, hash?)));
-        let (of, hash) = known.unzip();
+        let hash = known.as_ref().map(|(_, hash)| hash.clone());
         let right = self.hash(move || is_password(&password, hash.as_deref().unwrap_or(&NOBODY))).await?;
-        let tried = of.map(|of| Tried { of: of.into(), right });
-        self.database.write(move |connection| judge(connection, tried.as_ref(), code.as_deref(), now)).await
+        let tried = known.map(|(of, hash)| Tried { of: of.into(), hash, right });
+        let new = NewSession::draw(now)?;
+        self.database.write(move |connection| judge(connection, tried.as_ref(), code.as_deref(), &new, now)).await
     }
 
     /// Runs `work`, which hashes a password, with not too many others at a time.
@@ -105,7 +110,8 @@ impl Registry {
 }
 
 /// What comes of a password that was tried; of nobody's nothing. Whether the name is locked is read here, after the hash
-/// was computed, and a failure is counted here: whoever guesses many at a time is locked out by the first of them.
+/// was computed, and a failure is counted here: whoever guesses many at a time is locked out by the first of them. So is
+/// whether the hash is still theirs, and whether they have a second factor by now; if all is right, the session begins.
 ///
 /// # Errors
 /// As the store says.
@@ -113,13 +119,14 @@ pub(crate) fn judge(
     connection: &mut Connection,
     tried: Option<&Tried>,
     code: Option<&str>,
+    new: &NewSession,
     now: Instant,
 ) -> Result<SignedIn, StoreError> {
     let open = match tried {
         Some(tried) => find_open(connection, tried, now)?.map(|open| (tried, open)),
         None => None,
     };
-    let Some((Tried { of, right }, (name, sign_in, failures))) = open else {
+    let Some((Tried { of, right, .. }, (name, sign_in, failures))) = open else {
         write_nothing(connection, now)?;
         return Ok(SignedIn::Refused);
     };
@@ -136,7 +143,8 @@ pub(crate) fn judge(
     if failures > 0 {
         diesel::update(staff::table.find(Id::from(of))).set(staff::failures.eq(0)).execute(connection)?;
     }
-    Ok(SignedIn::Proven(Staff { id: of, name, sign_in }, has_factor))
+    let begun = begin(connection, of, new, has_factor, now)?;
+    Ok(SignedIn::Proven(Staff { id: of, name, sign_in }, begun))
 }
 
 /// Counts a wrong password or code; the last that may be locks the name.
@@ -155,7 +163,7 @@ pub(crate) fn count_failure(connection: &mut Connection, of: StaffId, now: Insta
     note(connection, &Step { subject: Some(of.as_bytes()), ..Step::new(now, None, "lock-sign-in") })
 }
 
-/// The name, sign-in and failures of somebody whose name is not locked.
+/// The name, sign-in and failures of somebody whose name is not locked, if the hash is still theirs.
 fn find_open(
     connection: &mut Connection,
     tried: &Tried,
@@ -163,6 +171,7 @@ fn find_open(
 ) -> Result<Option<(String, String, i32)>, StoreError> {
     let open = staff::table
         .find(Id::from(tried.of))
+        .filter(staff::password_hash.eq(Some(&tried.hash)))
         .filter(staff::locked_until.is_null().or(staff::locked_until.le(now.ms())))
         .select((staff::name, staff::sign_in, staff::failures));
     Ok(open.get_result(connection).optional()?)

@@ -1,10 +1,14 @@
 use super::{AGENT, DISTRICT, District, GRIDS, LEADERS, NOW, nonce};
 use crate::administration::find_staff;
+use crate::database::{Id, StoreError};
 use crate::enrolment::CODE_MS;
 use crate::entitlement::GRACE_MS;
 use crate::second_factor::code_at;
-use crate::sign_in::{LOCKED_MS, MOST_FAILURES};
+use crate::session::NewSession;
+use crate::sign_in::{LOCKED_MS, MOST_FAILURES, Tried, judge};
+use crate::tables::staff;
 use crate::{AdministerError, Administration, Credential, EnrolError, Means, SecondFactorError, SignIn, SignedIn};
+use diesel::prelude::*;
 use gridwork_domain::staff::{Role, Staff};
 
 #[tokio::test]
@@ -49,6 +53,10 @@ fn with(name: &str, password: &str, code: Option<String>) -> SignIn {
     SignIn { name: name.to_owned(), password: password.to_owned(), code }
 }
 
+fn who(signed_in: &SignedIn) -> Option<&Staff> {
+    if let SignedIn::Proven(staff, _) = signed_in { Some(staff) } else { None }
+}
+
 /// The district with a call agent who signs in with this password.
 async fn with_an_agent(password: &str) -> (District, Staff) {
     let district = District::open().await;
@@ -63,15 +71,37 @@ async fn who_has_a_password_signs_in_and_five_wrong_ones_lock_the_name() {
     let (district, staff) = with_an_agent("correct horse battery").await;
     let registry = &district.registry;
     let sign_in = async |name, password, at| registry.sign_in(with(name, password, None), at).await.unwrap();
-    let proven = SignedIn::Proven(staff, false);
-    assert_eq!(sign_in("zhao", "correct horse battery", NOW).await, proven);
+    assert_eq!(who(&sign_in("zhao", "correct horse battery", NOW).await), Some(&staff));
     assert_eq!(sign_in("nobody", "correct horse battery", NOW).await, SignedIn::Refused);
     assert_eq!(sign_in("wang", "", NOW).await, SignedIn::Refused, "a leader without a password");
     for _ in 0..MOST_FAILURES {
         assert_eq!(sign_in("zhao", "wrong horse battery", NOW).await, SignedIn::Refused);
     }
     assert_eq!(sign_in("zhao", "correct horse battery", NOW).await, SignedIn::Refused, "locked");
-    assert_eq!(sign_in("zhao", "correct horse battery", NOW.plus_ms(LOCKED_MS)).await, proven);
+    assert_eq!(who(&sign_in("zhao", "correct horse battery", NOW.plus_ms(LOCKED_MS)).await), Some(&staff));
+}
+
+#[tokio::test]
+async fn a_password_that_was_replaced_while_it_was_hashed_counts_no_more() {
+    let (district, _) = with_an_agent("correct horse battery").await;
+    let registry = &district.registry;
+    let hash = registry.database.read(|connection| {
+        let this = staff::table.find(Id::from(AGENT)).select(staff::password_hash);
+        Ok::<_, StoreError>(this.get_result::<Option<String>>(connection)?.unwrap())
+    });
+    let tried = Tried { of: AGENT, hash: hash.await.unwrap(), right: true };
+    district.administer(Administration::SetPassword { staff: AGENT, password: "another horse".to_owned() }).await;
+    let new = NewSession::draw(NOW).unwrap();
+    let judged = registry.database.write(move |connection| judge(connection, Some(&tried), None, &new, NOW)).await;
+    assert_eq!(judged.unwrap(), SignedIn::Refused);
+    assert!(registry.sessions(None, AGENT, NOW).await.unwrap().is_empty());
+
+    // Nor does the right one change anything in a session that was ended.
+    let session = registry.begin_session(AGENT, false, NOW).await.unwrap().session;
+    assert!(registry.end_session(AGENT, None, AGENT, session, NOW).await.unwrap());
+    let (old, new) = ("another horse".to_owned(), "a third horse".to_owned());
+    let changed = registry.change_password(AGENT, session, old, new, NOW).await;
+    assert!(matches!(changed, Err(AdministerError::WrongPassword)), "{changed:?}");
 }
 
 #[tokio::test]
@@ -98,7 +128,7 @@ async fn who_has_a_second_factor_shows_a_code_of_it_once_and_wrong_ones_lock_the
     };
     let session = registry.begin_session(AGENT, false, NOW).await.unwrap().session;
     let secret = registry.begin_second_factor(AGENT, NOW).await.unwrap().secret;
-    assert_eq!(sign_in(None, NOW).await, SignedIn::Proven(staff.clone(), false), "it was not confirmed");
+    assert_eq!(who(&sign_in(None, NOW).await), Some(&staff), "it was not confirmed");
     let wrong = registry.confirm_second_factor(AGENT, session, "000000".to_owned(), NOW).await;
     assert!(matches!(wrong, Err(SecondFactorError::Code)), "{wrong:?}");
     registry.confirm_second_factor(AGENT, session, code_at(&secret, NOW), NOW).await.unwrap();
@@ -110,7 +140,9 @@ async fn who_has_a_second_factor_shows_a_code_of_it_once_and_wrong_ones_lock_the
     assert_eq!(sign_in(Some(code_at(&secret, NOW)), NOW).await, SignedIn::Refused, "it confirmed with this one");
     let later = NOW.plus_ms(30_000);
     let code = code_at(&secret, later);
-    assert_eq!(sign_in(Some(code.clone()), later).await, SignedIn::Proven(staff.clone(), true));
+    let SignedIn::Proven(_, begun) = sign_in(Some(code.clone()), later).await else { panic!("it is right") };
+    let admitted = registry.admit(Credential::Session(begun.session, AGENT), later).await.unwrap().unwrap();
+    assert_eq!(admitted.by, Means::Session(begun.session, true));
     assert_eq!(sign_in(Some(code), later).await, SignedIn::Refused, "each code once");
     let at = later.plus_ms(60_000);
     for _ in 0..MOST_FAILURES {
@@ -120,7 +152,7 @@ async fn who_has_a_second_factor_shows_a_code_of_it_once_and_wrong_ones_lock_the
     }
     assert_eq!(sign_in(Some(code_at(&secret, at)), at).await, SignedIn::Refused, "locked");
     let at = at.plus_ms(LOCKED_MS);
-    assert_eq!(sign_in(Some(code_at(&secret, at)), at).await, SignedIn::Proven(staff, true));
+    assert_eq!(who(&sign_in(Some(code_at(&secret, at)), at).await), Some(&staff));
 }
 
 #[tokio::test]
