@@ -21,7 +21,7 @@ use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use diesel::prelude::*;
 use gridwork_domain::id::StaffId;
 use gridwork_domain::instant::Instant;
-use gridwork_domain::staff::Staff;
+use gridwork_domain::staff::{Staff, is_sign_in_name};
 use std::sync::LazyLock;
 
 /// Wrong passwords in a row after which a name is locked.
@@ -77,6 +77,8 @@ impl Registry {
     /// As the store says; [`StoreError::Overloaded`] if too many sign in at once.
     pub async fn sign_in(&self, with: SignIn, now: Instant) -> Result<SignedIn, StoreError> {
         let SignIn { name, password, code } = with;
+        // What can be nobody's name, such as one with a NUL, which PostgreSQL refuses, is not looked for.
+        let name = Some(name).filter(|name| is_sign_in_name(name)).unwrap_or_default();
         let found = self.database.read(move |connection| {
             let this = staff::table.filter(staff::sign_in.eq(name)).select((staff::id, staff::password_hash));
             let found: Option<(Id, Option<String>)> = this.get_result(connection).optional()?;

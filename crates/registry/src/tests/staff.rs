@@ -73,6 +73,7 @@ async fn who_has_a_password_signs_in_and_five_wrong_ones_lock_the_name() {
     let sign_in = async |name, password, at| registry.sign_in(with(name, password, None), at).await.unwrap();
     assert_eq!(who(&sign_in("zhao", "correct horse battery", NOW).await), Some(&staff));
     assert_eq!(sign_in("nobody", "correct horse battery", NOW).await, SignedIn::Refused);
+    assert_eq!(sign_in("zhao\0", "correct horse battery", NOW).await, SignedIn::Refused, "what can be no name");
     assert_eq!(sign_in("wang", "", NOW).await, SignedIn::Refused, "a leader without a password");
     for _ in 0..MOST_FAILURES {
         assert_eq!(sign_in("zhao", "wrong horse battery", NOW).await, SignedIn::Refused);
