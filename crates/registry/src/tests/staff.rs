@@ -9,13 +9,13 @@ use crate::sign_in::{LOCKED_MS, MOST_FAILURES, Tried, judge};
 use crate::tables::staff;
 use crate::{AdministerError, Administration, Credential, EnrolError, Means, SecondFactorError, SignIn, SignedIn};
 use diesel::prelude::*;
-use gridwork_domain::staff::{Role, Staff};
+use gridwork_domain::staff::{Assignment, Role, Staff};
 
 #[tokio::test]
 async fn a_code_enrols_one_phone_within_a_day() {
     let district = District::open().await;
     let registry = &district.registry;
-    let code = registry.issue_enrolment_code(None, LEADERS[0], NOW).await.unwrap();
+    let code = registry.issue_enrolment_code(None, None, LEADERS[0], NOW).await.unwrap();
     assert_eq!(code.as_str().len(), 14);
     let typed = code.as_str().to_lowercase().replace('-', " ");
     let first = registry.enrol(&typed, [1; 32], nonce(), NOW).await.unwrap();
@@ -29,17 +29,31 @@ async fn a_code_enrols_one_phone_within_a_day() {
     assert_eq!(registry.device_by_token(&again.token, NOW).await.unwrap(), Some(again.device));
     assert!(matches!(registry.enrol(code.as_str(), [2; 32], nonce(), NOW).await, Err(EnrolError::Code)));
 
-    let old = registry.issue_enrolment_code(None, LEADERS[0], NOW).await.unwrap();
+    let old = registry.issue_enrolment_code(None, None, LEADERS[0], NOW).await.unwrap();
     let late = registry.enrol(old.as_str(), [3; 32], nonce(), NOW.plus_ms(CODE_MS)).await;
     assert!(matches!(late, Err(EnrolError::Code)));
     assert!(matches!(registry.enrol("AAAA-BBBB-CCCC", [3; 32], nonce(), NOW).await, Err(EnrolError::Code)));
 }
 
 #[tokio::test]
+async fn a_code_is_issued_from_around_all_offices_also_those_to_come_and_not_to_oneself() {
+    let district = District::open().await;
+    let registry = &district.registry;
+    let issue = |by, area, of| registry.issue_enrolment_code(Some(by), Some([area].into_iter().collect()), of, NOW);
+    assert!(issue(AGENT, GRIDS[0], LEADERS[0]).await.is_ok());
+    let oneself = issue(AGENT, DISTRICT, AGENT).await;
+    assert!(matches!(oneself, Err(AdministerError::Oneself)), "{oneself:?}");
+    let (staff, role, area, from) = (LEADERS[0], Role::GridLeader, GRIDS[1], NOW.plus_ms(60_000));
+    district.administer(Administration::Assign(Assignment { staff, role, area, from, until: None })).await;
+    let refused = issue(AGENT, GRIDS[0], LEADERS[0]).await;
+    assert!(matches!(refused, Err(AdministerError::NoSuchStaff)), "{refused:?}");
+}
+
+#[tokio::test]
 async fn a_token_ends_with_its_assignment_once_the_phone_could_know() {
     let district = District::open().await;
     let phone = district.phone(LEADERS[0]).await;
-    let code = district.registry.issue_enrolment_code(None, LEADERS[0], NOW).await.unwrap();
+    let code = district.registry.issue_enrolment_code(None, None, LEADERS[0], NOW).await.unwrap();
     let token = district.registry.enrol(code.as_str(), [9; 32], nonce(), NOW).await.unwrap().token;
     let (staff, role, area) = (LEADERS[0], Role::GridLeader, GRIDS[0]);
     district.administer(Administration::EndAssignment { staff, role, area, until: NOW.plus_ms(1) }).await;
