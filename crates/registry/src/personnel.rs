@@ -11,19 +11,22 @@ use crate::precinct::Precinct;
 use crate::registry::Registry;
 use crate::session::{end_all, find_live};
 use crate::sign_in::{count_failure, hash_password, is_password};
-use crate::tables::{device, staff};
+use crate::tables::{assignment, device, staff};
 use diesel::dsl::exists;
 use diesel::prelude::*;
 use diesel::select;
 use gridwork_domain::id::{DeviceId, SessionId, StaffId};
 use gridwork_domain::instant::Instant;
 
+/// How long before now a term of office may begin that begins now by a clock that is slow.
+const SLOW_CLOCK_MS: i64 = 5 * 60 * 1_000;
+
 impl Registry {
     /// Administers staff of a precinct: all of it, or nothing. Somebody new is appointed together with their first office.
     ///
     /// # Errors
     /// [`AdministerError::NoSuchStaff`] and [`AdministerError::NoSuchArea`] for what lies outside the precinct,
-    /// [`AdministerError::Oneself`], and as [`Registry::administer`].
+    /// [`AdministerError::Oneself`], [`AdministerError::Past`], and as [`Registry::administer`].
     pub async fn administer_within(
         &self,
         by: StaffId,
@@ -156,6 +159,18 @@ fn permit(
     }
     if of == by {
         return Err(AdministerError::Oneself);
+    }
+    if let Administration::Assign(new) = what {
+        // A term that lasts may be given another end.
+        let lasts = assignment::table
+            .find((Id::from(new.staff), new.role.word(), Id::from(new.area), new.from.ms()))
+            .filter(assignment::valid_until.is_null().or(assignment::valid_until.gt(now.ms())))
+            .select(assignment::staff);
+        let begins_before =
+            new.from < now.plus_ms(-SLOW_CLOCK_MS) && !select(exists(lasts)).get_result::<bool>(connection)?;
+        if begins_before || new.until.is_some_and(|until| until < now) {
+            return Err(AdministerError::Past);
+        }
     }
     match area.filter(|area| !within.contains(tree, *area)) {
         Some(area) => Err(AdministerError::NoSuchArea(area)),

@@ -6,7 +6,7 @@ use crate::entitlement::GRACE_MS;
 use crate::second_factor::code_at;
 use crate::session::NewSession;
 use crate::sign_in::{LOCKED_MS, MOST_FAILURES, Tried, judge};
-use crate::tables::staff;
+use crate::tables::{audit, staff};
 use crate::{AdministerError, Administration, Credential, EnrolError, Means, SecondFactorError, SignIn, SignedIn};
 use diesel::prelude::*;
 use gridwork_domain::staff::{Assignment, Role, Staff};
@@ -197,6 +197,31 @@ async fn what_cannot_be_administered_is_refused_with_the_reason() {
     let kept =
         district.registry.database.read(|connection| Ok::<_, crate::StoreError>(find_staff(connection, LEADERS[0])?));
     assert_eq!(kept.await.unwrap(), Some(staff("wang")), "nothing was changed");
+}
+
+#[tokio::test]
+async fn offices_are_given_and_taken_from_now_on_and_the_audit_log_says_which() {
+    let district = District::open().await;
+    let (registry, staff, role, area) = (&district.registry, LEADERS[0], Role::GridLeader, GRIDS[1]);
+    let administer = |what| registry.administer_within(AGENT, [DISTRICT].into_iter().collect(), vec![what], NOW);
+    let assign = |from, until| administer(Administration::Assign(Assignment { staff, role, area, from, until }));
+    let long_ago = NOW.plus_ms(-86_400_000);
+    for refused in [assign(long_ago, None).await, assign(NOW.plus_ms(-1_000), Some(NOW.plus_ms(-1))).await] {
+        assert!(matches!(refused, Err(AdministerError::Past)), "{refused:?}");
+    }
+    assign(NOW, None).await.unwrap();
+    assign(NOW.plus_ms(60_000), None).await.unwrap();
+    let end = || administer(Administration::EndAssignment { staff, role, area, until: NOW.plus_ms(1) });
+    end().await.unwrap();
+    let later = registry.grants(LEADERS[0], NOW.plus_ms(60_000)).await.unwrap();
+    assert!(later.iter().all(|grant| grant.area.id != area), "what was to come is cancelled, too");
+    assert!(matches!(end().await, Err(AdministerError::NoSuchAssignment)));
+    let details = registry.database.read(|connection| {
+        let noted = audit::table.filter(audit::action.eq_any(["assign", "end-assignment"])).select(audit::detail);
+        Ok::<_, StoreError>(noted.load::<String>(connection)?)
+    });
+    let details = details.await.unwrap();
+    assert!(details.iter().all(|detail| detail.contains("\"role\"") && detail.contains("\"area\"")), "{details:?}");
 }
 
 #[tokio::test]
