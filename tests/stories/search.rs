@@ -1,7 +1,7 @@
 //! Somebody calls, and whoever answers finds them before they have spelled their name.
 
 use crate::rest::{Session, text};
-use crate::town::{FAR_GRID, GRID, QIAN, Town, WANG, ZHOU};
+use crate::town::{FAR_GRID, GRID, QIAN, Town, ZHOU};
 use gridwork_domain::id::HouseholdId;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -57,10 +57,9 @@ fn zhang_san_is_found_by_whatever_of_him_was_understood_and_after_a_rename_no_mo
     assert_eq!(hits[0]["grid"], json!(GRID.id()));
 
     // Nobody learns of anybody outside the own areas.
-    for colleague in [&WANG, &QIAN] {
-        assert_eq!(find(&Session::of(colleague, &server), "zs", 50), [json!(null); 0]);
-    }
-    assert_eq!(households(&find(&Session::of(&QIAN, &server), "shan", 50)), [shan.as_str()]);
+    let qian = Session::of(&QIAN, &server);
+    assert_eq!(find(&qian, "zs", 50), [json!(null); 0]);
+    assert_eq!(households(&find(&qian, "shan", 50)), [shan.as_str()]);
 
     let read = zhou.get(&format!("/v1/households/{zhang}"));
     let (version, body) = (read.version.clone().expect("a version"), read.body);

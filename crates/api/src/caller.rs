@@ -64,14 +64,10 @@ impl Caller {
         let Admitted { staff, by, grants } = admitted.ok_or_else(ended)?;
         tracing::Span::current().record("caller", tracing::field::display(staff));
         let caller = Self { staff, now, by, needs: needs?, attempt, grants };
-        match &caller.by {
-            Means::Session(_, false) if state.administrators_need_second_factor => {
-                caller.must_be_no_administrator()?;
-            }
-            Means::Session(..) => {}
-            Means::Key(scopes) if scopes.contains(&caller.needs) => {}
-            Means::Key(_) => return Err(Problem::new(Kind::Forbidden, "this key is not for this operation")),
+        if matches!(caller.by, Means::Session(_, false)) && state.administrators_need_second_factor {
+            caller.must_be_no_administrator()?;
         }
+        caller.must_have_key_for(caller.needs)?;
         caller.must_anywhere(caller.needs)?;
         Ok(caller)
     }
@@ -89,8 +85,9 @@ impl Caller {
     /// The grids in which the caller may read.
     ///
     /// # Errors
-    /// A problem if no role of the caller permits reading anywhere.
+    /// A problem if no role of the caller permits reading anywhere, or if the key is not for reading.
     pub(crate) fn reading(&self) -> Result<Reach, Problem> {
+        self.must_have_key_for(Operation::Read)?;
         self.must_anywhere(Operation::Read)?;
         Ok(Reach::of(&self.grants, Operation::Read))
     }
@@ -120,6 +117,16 @@ impl Caller {
             return Err(Problem::new(Kind::SecondFactorNeeded, detail));
         }
         Ok(())
+    }
+
+    /// Refuses a key that is not for this.
+    fn must_have_key_for(&self, operation: Operation) -> Result<(), Problem> {
+        match &self.by {
+            Means::Key(scopes) if !scopes.contains(&operation) => {
+                Err(Problem::new(Kind::Forbidden, format!("this key is not for the operation {}", operation.word())))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Refuses a caller none of whose roles permits this anywhere.

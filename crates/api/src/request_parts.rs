@@ -55,12 +55,14 @@ pub(crate) fn page(after: Option<&str>, limit: Option<u32>) -> Result<(Option<Cu
 /// A text to search for.
 ///
 /// # Errors
-/// A problem for a text that is empty or longer than what it is searched in.
+/// A problem for a text that is empty, is longer than what it is searched in, or has a control character, which no field
+/// has, and of which PostgreSQL refuses NUL altogether.
 pub(crate) fn search(name: &'static str, text: Option<String>, longest: usize) -> Result<Option<String>, Problem> {
     match text {
         Some(text) if text.trim().is_empty() || text.chars().count() > longest => {
             Err(Problem::field(name, format!("has 1 to {longest} characters")))
         }
+        Some(text) if text.chars().any(char::is_control) => Err(Problem::field(name, "has no control characters")),
         other => Ok(other),
     }
 }
@@ -84,6 +86,7 @@ mod tests {
     fn nobody_searches_for_nothing() {
         assert!(search("name", Some("  ".to_owned()), 64).is_err());
         assert!(search("name", Some("王".repeat(65)), 64).is_err());
+        assert!(search("name", Some("王\0".to_owned()), 64).is_err());
         assert_eq!(search("name", Some("王".to_owned()), 64).expect("a text").as_deref(), Some("王"));
     }
 }

@@ -46,7 +46,7 @@ pub enum Administration {
     },
     /// A term of office.
     Assign(Assignment),
-    /// The end of the terms of office that somebody holds in a role and area.
+    /// The end of the terms of office that somebody holds, or will hold, in a role and area.
     EndAssignment {
         /// Who.
         staff: StaffId,
@@ -89,6 +89,9 @@ pub enum AdministerError {
     /// A term of office that ends before it begins.
     #[error("a term of office ends after it begins")]
     Term,
+    /// A term of office in the past.
+    #[error("a term of office neither begins nor ends in the past: nobody can have held it then")]
+    Past,
     /// Not the password that one has.
     #[error("this is not your password; after several failures wait a while")]
     WrongPassword,
@@ -208,7 +211,25 @@ pub(crate) fn apply(
             ("end-assignment", *staff.as_bytes())
         }
     };
-    Ok(note(connection, &Step { subject: Some(&subject), ..Step::new(now, by, action) })?)
+    let detail = detail_of(what);
+    Ok(note(connection, &Step { subject: Some(&subject), detail: &detail, ..Step::new(now, by, action) })?)
+}
+
+/// What the audit row of a term of office says of it, so that what was granted stays known when the term is another.
+fn detail_of(what: &Administration) -> String {
+    match what {
+        Administration::Assign(new) => serde_json::json!({
+            "role": new.role.word(),
+            "area": new.area.to_string(),
+            "from": new.from.ms(),
+            "until": new.until.map(Instant::ms),
+        })
+        .to_string(),
+        Administration::EndAssignment { role, area, until, .. } => {
+            serde_json::json!({ "role": role.word(), "area": area.to_string(), "until": until.ms() }).to_string()
+        }
+        _ => "{}".to_owned(),
+    }
 }
 
 /// A member of staff.
@@ -343,11 +364,16 @@ fn end_assignment(
     let this = assignment::staff
         .eq(Id::from(of))
         .and(assignment::role.eq(role.word()))
-        .and(assignment::area.eq(Id::from(area)))
-        .and(assignment::valid_from.lt(until.ms()));
-    let holds = assignment::valid_until.is_null().or(assignment::valid_until.gt(until.ms()));
-    let ended = diesel::update(assignment::table.filter(this).filter(holds))
-        .set(assignment::valid_until.eq(Some(until.ms())))
+        .and(assignment::area.eq(Id::from(area)));
+    let begun = assignment::table.filter(this).filter(assignment::valid_from.lt(until.ms()));
+    let lasts = assignment::valid_until.is_null().or(assignment::valid_until.gt(until.ms()));
+    let ended =
+        diesel::update(begun.filter(lasts)).set(assignment::valid_until.eq(Some(until.ms()))).execute(connection)?;
+    // What is to come ends as it begins: it never holds, and who was to hold it is administered from there still.
+    let to_come = assignment::table.filter(this).filter(assignment::valid_from.ge(until.ms()));
+    let lasts = assignment::valid_until.is_null().or(assignment::valid_until.gt(assignment::valid_from.nullable()));
+    let cancelled = diesel::update(to_come.filter(lasts))
+        .set(assignment::valid_until.eq(assignment::valid_from.nullable()))
         .execute(connection)?;
-    if ended == 0 { Err(AdministerError::NoSuchAssignment) } else { Ok(()) }
+    if ended + cancelled == 0 { Err(AdministerError::NoSuchAssignment) } else { Ok(()) }
 }

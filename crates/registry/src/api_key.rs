@@ -153,7 +153,10 @@ impl Registry {
                     api_key::expires_at.eq(new.expires_at.ms()),
                 );
                 diesel::insert_into(api_key::table).values(row).execute(connection)?;
-                note(connection, &Step { subject: Some(id.as_bytes()), ..Step::new(now, Some(by), "make-api-key") })?;
+                let owner = new.staff.to_string();
+                let detail = serde_json::json!({ "staff": owner, "scopes": scopes }).to_string();
+                let step = Step::new(now, Some(by), "make-api-key");
+                note(connection, &Step { subject: Some(id.as_bytes()), detail: &detail, ..step })?;
                 Ok::<_, ApiKeyError>(())
             })
             .await?;

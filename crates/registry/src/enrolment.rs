@@ -12,6 +12,7 @@ use crate::database::{Blob, Connection, HashBlob, Id, StoreError, fails_as_the_s
 use crate::device::token_hash;
 use crate::entropy::random;
 use crate::nonce::{Nonce, use_nonce};
+use crate::precinct::Precinct;
 use crate::registry::Registry;
 use crate::tables::{device, enrolment};
 use diesel::prelude::*;
@@ -83,13 +84,15 @@ pub enum EnrolError {
 fails_as_the_store_does!(EnrolError);
 
 impl Registry {
-    /// A one-time code for a phone of a member of staff. It can be used for 24 hours.
+    /// A one-time code for a phone of a member of staff in the precinct. It can be used for 24 hours. When an installation
+    /// is set up, there is no precinct.
     ///
     /// # Errors
-    /// [`AdministerError::NoSuchStaff`], and as the store says.
+    /// [`AdministerError::NoSuchStaff`], also outside the precinct, [`AdministerError::Oneself`], and as the store says.
     pub async fn issue_enrolment_code(
         &self,
         by: Option<StaffId>,
+        within: Option<Precinct>,
         staff: StaffId,
         now: Instant,
     ) -> Result<EnrolmentCode, AdministerError> {
@@ -98,6 +101,18 @@ impl Registry {
         self.database
             .write(move |connection| {
                 find_staff(connection, staff)?.ok_or(AdministerError::NoSuchStaff)?;
+                if let Some(within) = &within {
+                    let tree = AreaTree::read(connection)?;
+                    // Without a grid there is nothing that a phone could hold.
+                    let grants = grants_of(connection, &tree, staff, now)?;
+                    let has_grid = grants.iter().any(|grant| !grant.grids.is_empty());
+                    if !has_grid || !within.administers(connection, &tree, staff, now)? {
+                        return Err(AdministerError::NoSuchStaff);
+                    }
+                    if by == Some(staff) {
+                        return Err(AdministerError::Oneself);
+                    }
+                }
                 let row = (
                     enrolment::code_hash.eq(code_hash),
                     enrolment::staff.eq(Id::from(staff)),

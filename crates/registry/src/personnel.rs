@@ -11,9 +11,9 @@ use crate::idempotency::Keep;
 use crate::precinct::Precinct;
 use crate::query::{StaffView, view_of_staff};
 use crate::registry::Registry;
-use crate::session::end_all;
-use crate::sign_in::{hash_password, is_password};
-use crate::tables::{device, staff};
+use crate::session::{end_all, find_live};
+use crate::sign_in::{count_failure, hash_password, is_password};
+use crate::tables::{assignment, device, staff};
 use diesel::dsl::exists;
 use diesel::prelude::*;
 use diesel::select;
@@ -21,12 +21,15 @@ use gridwork_domain::id::{DeviceId, SessionId, StaffId};
 use gridwork_domain::instant::Instant;
 use std::collections::BTreeSet;
 
+/// How long before now a term of office may begin that begins now by a clock that is slow.
+const SLOW_CLOCK_MS: i64 = 5 * 60 * 1_000;
+
 impl Registry {
     /// Administers staff of a precinct: all of it, or nothing. Somebody new is appointed together with their first office.
     ///
     /// # Errors
     /// [`AdministerError::NoSuchStaff`] and [`AdministerError::NoSuchArea`] for what lies outside the precinct,
-    /// [`AdministerError::Oneself`], and as [`Registry::administer`].
+    /// [`AdministerError::Oneself`], [`AdministerError::Past`], and as [`Registry::administer`].
     pub async fn administer_within(
         &self,
         by: StaffId,
@@ -73,7 +76,8 @@ impl Registry {
     /// Another password for oneself, with the old one. All other sessions end.
     ///
     /// # Errors
-    /// [`AdministerError::WrongPassword`], also while the name is locked; [`AdministerError::Password`].
+    /// [`AdministerError::WrongPassword`], also while the name is locked, or if the password became another or the session
+    /// ended meanwhile; [`AdministerError::Password`].
     pub async fn change_password(
         &self,
         of: StaffId,
@@ -84,30 +88,36 @@ impl Registry {
     ) -> Result<(), AdministerError> {
         check_password(&new)?;
         let found = self.database.read(move |connection| {
-            let this = staff::table.find(Id::from(of)).select((staff::password_hash, staff::locked_until));
-            Ok::<_, StoreError>(this.get_result::<(Option<String>, Option<i64>)>(connection).optional()?)
+            let this = staff::table.find(Id::from(of)).select(staff::password_hash);
+            Ok::<_, StoreError>(this.get_result::<Option<String>>(connection).optional()?)
         });
-        let (hash, locked_until) = found.await?.ok_or(AdministerError::NoSuchStaff)?;
+        let hash = found.await?.ok_or(AdministerError::NoSuchStaff)?;
+        let tried = hash.clone();
         let (right, next) =
-            self.hash(move || (hash.is_some_and(|hash| is_password(&old, &hash)), hash_password(&new))).await?;
-        if locked_until.is_some_and(|until| now.ms() < until) {
-            return Err(AdministerError::WrongPassword);
-        }
-        if !right {
-            self.note_failure(of, now);
-            return Err(AdministerError::WrongPassword);
-        }
+            self.hash(move || (tried.is_some_and(|hash| is_password(&old, &hash)), hash_password(&new))).await?;
         let next = next?;
-        self.database
-            .write(move |connection| {
-                let this = staff::table.find(Id::from(of));
-                let fresh = (staff::password_hash.eq(Some(&next)), staff::failures.eq(0));
-                diesel::update(this).set(fresh).execute(connection)?;
-                end_all(connection, of, Some(session), Some(of), now)?;
-                let step = Step::new(now, Some(of), "change-own-password");
-                Ok(note(connection, &Step { subject: Some(of.as_bytes()), ..step })?)
-            })
-            .await
+        let changed = self.database.write(move |connection| {
+            let open = staff::table
+                .find(Id::from(of))
+                .filter(staff::password_hash.eq(&hash))
+                .filter(staff::locked_until.is_null().or(staff::locked_until.le(now.ms())));
+            let is_open = select(exists(open.select(staff::id))).get_result::<bool>(connection)?;
+            if !is_open || find_live(connection, session, of, now)?.is_none() {
+                return Ok(false);
+            }
+            if !right {
+                // Not an error of the write: it would take the count back.
+                count_failure(connection, of, now)?;
+                return Ok(false);
+            }
+            let fresh = (staff::password_hash.eq(Some(&next)), staff::failures.eq(0));
+            diesel::update(staff::table.find(Id::from(of))).set(fresh).execute(connection)?;
+            end_all(connection, of, Some(session), Some(of), now)?;
+            let step = Step::new(now, Some(of), "change-own-password");
+            note(connection, &Step { subject: Some(of.as_bytes()), ..step })?;
+            Ok::<_, AdministerError>(true)
+        });
+        if changed.await? { Ok(()) } else { Err(AdministerError::WrongPassword) }
     }
 
     /// Revokes a device of a member of staff: its token is good for nothing from now on, whatever it did before.
@@ -171,6 +181,18 @@ fn permit(
     }
     if of == by {
         return Err(AdministerError::Oneself);
+    }
+    if let Administration::Assign(new) = what {
+        // A term that lasts may be given another end.
+        let lasts = assignment::table
+            .find((Id::from(new.staff), new.role.word(), Id::from(new.area), new.from.ms()))
+            .filter(assignment::valid_until.is_null().or(assignment::valid_until.gt(now.ms())))
+            .select(assignment::staff);
+        let begins_before =
+            new.from < now.plus_ms(-SLOW_CLOCK_MS) && !select(exists(lasts)).get_result::<bool>(connection)?;
+        if begins_before || new.until.is_some_and(|until| until < now) {
+            return Err(AdministerError::Past);
+        }
     }
     match area.filter(|area| !within.contains(tree, *area)) {
         Some(area) => Err(AdministerError::NoSuchArea(area)),

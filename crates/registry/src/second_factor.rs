@@ -13,6 +13,7 @@ use crate::entropy::random;
 use crate::precinct::Precinct;
 use crate::registry::Registry;
 use crate::session::end_all;
+use crate::sign_in::count_failure;
 use crate::tables::{second_factor, session};
 use diesel::prelude::*;
 use gridwork_domain::id::{SessionId, StaffId};
@@ -107,8 +108,13 @@ impl Registry {
                 Some((_, true)) => return Err(SecondFactorError::Exists),
                 Some((_, false)) => {}
             }
-            if is_locked(connection, of, now)? || !use_code(connection, of, &code, now)? {
-                return Err(SecondFactorError::Code);
+            if is_locked(connection, of, now)? {
+                return Ok(false);
+            }
+            if !use_code(connection, of, &code, now)? {
+                // Not an error of the write: it would take the count back.
+                count_failure(connection, of, now)?;
+                return Ok(false);
             }
             diesel::update(second_factor::table.find(Id::from(of)))
                 .set(second_factor::confirmed_at.eq(Some(now.ms())))
@@ -117,13 +123,10 @@ impl Registry {
                 .set(session::second_factor.eq(true))
                 .execute(connection)?;
             let step = Step::new(now, Some(of), "confirm-second-factor");
-            Ok(note(connection, &Step { subject: Some(of.as_bytes()), ..step })?)
+            note(connection, &Step { subject: Some(of.as_bytes()), ..step })?;
+            Ok(true)
         });
-        let confirmed = confirmed.await;
-        if matches!(confirmed, Err(SecondFactorError::Code)) {
-            self.note_failure(of, now);
-        }
-        confirmed
+        if confirmed.await? { Ok(()) } else { Err(SecondFactorError::Code) }
     }
 
     /// Removes the second factor of somebody who lost it; all their sessions end.

@@ -73,34 +73,31 @@ pub struct SessionView {
     pub ends_at: Instant,
 }
 
+/// The id and the first refresh token of a session that may begin.
+pub(crate) struct NewSession {
+    id: SessionId,
+    token: String,
+}
+
+impl NewSession {
+    /// Draws them.
+    ///
+    /// # Errors
+    /// [`StoreError::Entropy`].
+    pub(crate) fn draw(now: Instant) -> Result<Self, StoreError> {
+        Ok(Self { id: SessionId::new(now, random()?), token: draw()? })
+    }
+}
+
 impl Registry {
-    /// Begins a session of a member of staff who has proven who they are, with a second factor or without.
+    /// Begins a session of a member of staff who has proven who they are in another way than by [`Registry::sign_in`], with
+    /// a second factor or without.
     ///
     /// # Errors
     /// As the store says.
     pub async fn begin_session(&self, of: StaffId, second_factor: bool, now: Instant) -> Result<Begun, StoreError> {
-        let id = SessionId::new(now, random()?);
-        let token = draw()?;
-        let hash = token_hash(&token);
-        let ends_at = now.plus_ms(SESSION_MS);
-        self.database
-            .write(move |connection| {
-                forget(connection, of, now)?;
-                give_way(connection, of, now)?;
-                let row = (
-                    session::id.eq(Id::from(id)),
-                    session::staff.eq(Id::from(of)),
-                    session::begun_at.eq(now.ms()),
-                    session::used_at.eq(now.ms()),
-                    session::ends_at.eq(ends_at.ms()),
-                    session::second_factor.eq(second_factor),
-                );
-                diesel::insert_into(session::table).values(row).execute(connection)?;
-                insert(connection, id, hash, None, now)?;
-                note(connection, &Step { subject: Some(id.as_bytes()), ..Step::new(now, Some(of), "sign-in") })
-            })
-            .await?;
-        Ok(Begun { session: id, refresh_token: token, ends_at })
+        let new = NewSession::draw(now)?;
+        self.database.write(move |connection| begin(connection, of, &new, second_factor, now)).await
     }
 
     /// Goes on with the session of a refresh token, and gives the next token for it.
@@ -175,6 +172,34 @@ impl Registry {
             })
             .await
     }
+}
+
+/// Begins a session.
+///
+/// # Errors
+/// As the store says.
+pub(crate) fn begin(
+    connection: &mut Connection,
+    of: StaffId,
+    new: &NewSession,
+    second_factor: bool,
+    now: Instant,
+) -> Result<Begun, StoreError> {
+    let (id, ends_at) = (new.id, now.plus_ms(SESSION_MS));
+    forget(connection, of, now)?;
+    give_way(connection, of, now)?;
+    let row = (
+        session::id.eq(Id::from(id)),
+        session::staff.eq(Id::from(of)),
+        session::begun_at.eq(now.ms()),
+        session::used_at.eq(now.ms()),
+        session::ends_at.eq(ends_at.ms()),
+        session::second_factor.eq(second_factor),
+    );
+    diesel::insert_into(session::table).values(row).execute(connection)?;
+    insert(connection, id, token_hash(&new.token), None, now)?;
+    note(connection, &Step { subject: Some(id.as_bytes()), ..Step::new(now, Some(of), "sign-in") })?;
+    Ok(Begun { session: id, refresh_token: new.token.clone(), ends_at })
 }
 
 /// Whether a session of that person goes on; if it does, whether a second factor was shown in it.

@@ -5,20 +5,23 @@
 //! Who has a second factor shows a code of it, too; a wrong one counts as a wrong password, and only both right together
 //! take back the count.
 //!
-//! **Invariant:** an unknown name costs what a wrong password costs, and neither says which it was.
+//! **Invariant:** an unknown name costs what a wrong password costs, and neither says which it was. No answer goes out
+//! before its failure is counted, and no password counts for a name that is locked by then.
 
 use crate::audit::{Step, note};
-use crate::database::{Id, StoreError, Waiting};
+use crate::database::{Blob, Connection, Id, StoreError, Waiting};
+use crate::entropy::random;
 use crate::registry::Registry;
 use crate::second_factor::{has_second_factor, use_code};
-use crate::tables::staff;
+use crate::session::{Begun, NewSession, begin};
+use crate::tables::{nonce, staff};
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use diesel::prelude::*;
 use gridwork_domain::id::StaffId;
 use gridwork_domain::instant::Instant;
-use gridwork_domain::staff::Staff;
+use gridwork_domain::staff::{Staff, is_sign_in_name};
 use std::sync::LazyLock;
 
 /// Wrong passwords in a row after which a name is locked.
@@ -52,77 +55,41 @@ pub enum SignedIn {
     Refused,
     /// Name and password are right, and a one-time code is needed with them.
     CodeNeeded,
-    /// This is who; and whether they showed a second factor.
-    Proven(Staff, bool),
+    /// This is who; and their session, which begins.
+    Proven(Staff, Begun),
 }
 
-type Found = (Id, String, Option<String>, i32, Option<i64>);
+/// A password that was compared with the hash of somebody's.
+pub(crate) struct Tried {
+    /// Whose.
+    pub(crate) of: StaffId,
+    /// The hash.
+    pub(crate) hash: String,
+    /// Whether it was the right one.
+    pub(crate) right: bool,
+}
 
 impl Registry {
-    /// The member of staff with this name and password, and with a one-time code if they have a second factor.
+    /// Begins a session of the member of staff with this name and password, and with a one-time code if they have a second
+    /// factor.
     ///
     /// # Errors
     /// As the store says; [`StoreError::Overloaded`] if too many sign in at once.
     pub async fn sign_in(&self, with: SignIn, now: Instant) -> Result<SignedIn, StoreError> {
         let SignIn { name, password, code } = with;
-        let sign_in = name.clone();
+        // What can be nobody's name, such as one with a NUL, which PostgreSQL refuses, is not looked for.
+        let name = Some(name).filter(|name| is_sign_in_name(name)).unwrap_or_default();
         let found = self.database.read(move |connection| {
-            let found: Option<Found> = staff::table
-                .filter(staff::sign_in.eq(sign_in))
-                .select((staff::id, staff::name, staff::password_hash, staff::failures, staff::locked_until))
-                .get_result(connection)
-                .optional()?;
+            let this = staff::table.filter(staff::sign_in.eq(name)).select((staff::id, staff::password_hash));
+            let found: Option<(Id, Option<String>)> = this.get_result(connection).optional()?;
             Ok::<_, StoreError>(found)
         });
-        let found = found.await?;
-        let hash = found.as_ref().and_then(|(_, _, hash, ..)| hash.clone());
-        let has_password = hash.is_some();
+        let known = found.await?.and_then(|(id, hash)| Some((id, hash?)));
+        let hash = known.as_ref().map(|(_, hash)| hash.clone());
         let right = self.hash(move || is_password(&password, hash.as_deref().unwrap_or(&NOBODY))).await?;
-        let Some((id, staff_name, _, failures, locked_until)) = found.filter(|_| has_password) else {
-            return Ok(SignedIn::Refused);
-        };
-        let locked = locked_until.is_some_and(|until| now.ms() < until);
-        if locked {
-            return Ok(SignedIn::Refused);
-        }
-        let id = StaffId::from(id);
-        if !right {
-            self.note_failure(id, now);
-            return Ok(SignedIn::Refused);
-        }
-        let has_factor = self.database.read(move |connection| has_second_factor(connection, id)).await?;
-        if has_factor {
-            let Some(code) = code else { return Ok(SignedIn::CodeNeeded) };
-            if !self.database.write(move |connection| use_code(connection, id, &code, now)).await? {
-                self.note_failure(id, now);
-                return Ok(SignedIn::Refused);
-            }
-        }
-        if failures > 0 {
-            self.database.write_later(move |connection| {
-                diesel::update(staff::table.find(Id::from(id))).set(staff::failures.eq(0)).execute(connection)?;
-                Ok(())
-            });
-        }
-        Ok(SignedIn::Proven(Staff { id, name: staff_name, sign_in: name }, has_factor))
-    }
-
-    /// Counts a wrong password, without waiting for it: an unknown name has nothing to wait for either.
-    pub(crate) fn note_failure(&self, of: StaffId, now: Instant) {
-        self.database.write_later(move |connection| {
-            let this = staff::table.find(Id::from(of));
-            // What others guessed meanwhile counts too.
-            let failures: i32 = this.select(staff::failures).get_result(connection)?;
-            if failures + 1 < MOST_FAILURES {
-                diesel::update(this).set(staff::failures.eq(failures + 1)).execute(connection)?;
-            } else {
-                let until = now.plus_ms(LOCKED_MS).ms();
-                let locked = (staff::failures.eq(0), staff::locked_until.eq(Some(until)));
-                diesel::update(this).set(locked).execute(connection)?;
-                note(connection, &Step { subject: Some(of.as_bytes()), ..Step::new(now, None, "lock-sign-in") })?;
-            }
-            Ok(())
-        });
+        let tried = known.map(|(of, hash)| Tried { of: of.into(), hash, right });
+        let new = NewSession::draw(now)?;
+        self.database.write(move |connection| judge(connection, tried.as_ref(), code.as_deref(), &new, now)).await
     }
 
     /// Runs `work`, which hashes a password, with not too many others at a time.
@@ -142,6 +109,84 @@ impl Registry {
         });
         hashing.await.map_err(|_| StoreError::Panicked)
     }
+}
+
+/// What comes of a password that was tried; of nobody's nothing. Whether the name is locked is read here, after the hash
+/// was computed, and a failure is counted here: whoever guesses many at a time is locked out by the first of them. So is
+/// whether the hash is still theirs, and whether they have a second factor by now; if all is right, the session begins.
+///
+/// # Errors
+/// As the store says.
+pub(crate) fn judge(
+    connection: &mut Connection,
+    tried: Option<&Tried>,
+    code: Option<&str>,
+    new: &NewSession,
+    now: Instant,
+) -> Result<SignedIn, StoreError> {
+    let open = match tried {
+        Some(tried) => find_open(connection, tried, now)?.map(|open| (tried, open)),
+        None => None,
+    };
+    let Some((Tried { of, right, .. }, (name, sign_in, failures))) = open else {
+        write_nothing(connection, now)?;
+        return Ok(SignedIn::Refused);
+    };
+    let of = *of;
+    let has_factor = *right && has_second_factor(connection, of)?;
+    if has_factor && code.is_none() {
+        return Ok(SignedIn::CodeNeeded);
+    }
+    let code = code.filter(|_| has_factor);
+    if !right || !code.map_or(Ok(true), |code| use_code(connection, of, code, now))? {
+        count_failure(connection, of, now)?;
+        return Ok(SignedIn::Refused);
+    }
+    if failures > 0 {
+        diesel::update(staff::table.find(Id::from(of))).set(staff::failures.eq(0)).execute(connection)?;
+    }
+    let begun = begin(connection, of, new, has_factor, now)?;
+    Ok(SignedIn::Proven(Staff { id: of, name, sign_in }, begun))
+}
+
+/// Counts a wrong password or code; the last that may be locks the name.
+///
+/// # Errors
+/// As the store says.
+pub(crate) fn count_failure(connection: &mut Connection, of: StaffId, now: Instant) -> Result<(), StoreError> {
+    let this = staff::table.find(Id::from(of));
+    let failures: i32 = this.select(staff::failures).get_result(connection)?;
+    if failures + 1 < MOST_FAILURES {
+        diesel::update(this).set(staff::failures.eq(failures + 1)).execute(connection)?;
+        return Ok(());
+    }
+    let until = now.plus_ms(LOCKED_MS).ms();
+    diesel::update(this).set((staff::failures.eq(0), staff::locked_until.eq(Some(until)))).execute(connection)?;
+    note(connection, &Step { subject: Some(of.as_bytes()), ..Step::new(now, None, "lock-sign-in") })
+}
+
+/// The name, sign-in and failures of somebody whose name is not locked, if the hash is still theirs.
+fn find_open(
+    connection: &mut Connection,
+    tried: &Tried,
+    now: Instant,
+) -> Result<Option<(String, String, i32)>, StoreError> {
+    let open = staff::table
+        .find(Id::from(tried.of))
+        .filter(staff::password_hash.eq(Some(&tried.hash)))
+        .filter(staff::locked_until.is_null().or(staff::locked_until.le(now.ms())))
+        .select((staff::name, staff::sign_in, staff::failures));
+    Ok(open.get_result(connection).optional()?)
+}
+
+/// Writes what is gone again: who has no failure to be counted waits for the disk as long as who has.
+fn write_nothing(connection: &mut Connection, now: Instant) -> Result<(), StoreError> {
+    // No device has this id: it is in no version of UUID.
+    let (device, bytes): (Id, [u8; 16]) = (Blob([0; 16]), random()?);
+    let row = (nonce::device.eq(device), nonce::bytes.eq(bytes.as_slice()), nonce::created_s.eq(now.ms() / 1_000));
+    diesel::insert_into(nonce::table).values(row).execute(connection)?;
+    diesel::delete(nonce::table.find((device, bytes.as_slice()))).execute(connection)?;
+    Ok(())
 }
 
 /// The argon2id hash of a password, with a salt of its own.

@@ -117,7 +117,7 @@ impl District {
     }
 
     pub(crate) async fn phone(&self, of: StaffId) -> Phone {
-        let code = self.registry.issue_enrolment_code(None, of, NOW).await.unwrap();
+        let code = self.registry.issue_enrolment_code(None, None, of, NOW).await.unwrap();
         let Enrolled { device, scopes, .. } = self.registry.enrol(code.as_str(), [7; 32], nonce(), NOW).await.unwrap();
         let scopes = scopes.iter().map(|area| (ScopeId::from(area.id), None)).collect();
         Phone { device, actor: ActorId(fresh()), documents: BTreeMap::new(), unsent: Vec::new(), scopes }

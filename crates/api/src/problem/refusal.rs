@@ -129,6 +129,7 @@ impl From<AdministerError> for Problem {
             | AdministerError::NoSuchArea(_)
             | AdministerError::StaffName
             | AdministerError::Term
+            | AdministerError::Past
             | AdministerError::SignInName
             | AdministerError::SignInTaken
             | AdministerError::Password

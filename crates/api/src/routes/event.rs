@@ -180,7 +180,8 @@ impl Stream {
     /// Looks whether the reader may go on, and how far they reach now. If not, or if that cannot be found out, the stream
     /// ends; whoever opens another is told why.
     async fn check(&mut self) -> Option<()> {
-        let checked = Caller::admit(&self.state, self.credential.clone(), Ok(Operation::Read), None, clock::now()).await;
+        let checked =
+            Caller::admit(&self.state, self.credential.clone(), Ok(Operation::Read), None, clock::now()).await;
         let caller = checked.inspect_err(|problem| tracing::info!(%problem, "a stream of events ends")).ok()?;
         self.reach = caller.reach();
         self.check_at = Moment::now() + CHECK_EVERY;

@@ -90,8 +90,8 @@ pub(crate) async fn sign_in(
     let now = clock::now();
     let SignIn { sign_in: name, password, code } = body.0;
     let with = gridwork_registry::SignIn { name, password, code };
-    let (staff, second_factor) = match state.registry.sign_in(with, now).await? {
-        gridwork_registry::SignedIn::Proven(staff, second_factor) => (staff, second_factor),
+    let (staff, begun) = match state.registry.sign_in(with, now).await? {
+        gridwork_registry::SignedIn::Proven(staff, begun) => (staff, begun),
         gridwork_registry::SignedIn::CodeNeeded => {
             return Err(Problem::new(Kind::CodeNeeded, "send the code that your authenticator app shows, too"));
         }
@@ -101,7 +101,6 @@ pub(crate) async fn sign_in(
         }
     };
     tracing::Span::current().record("caller", tracing::field::display(staff.id));
-    let begun = state.registry.begin_session(staff.id, second_factor, now).await?;
     Ok(web::Json(SignedIn::new(&state, staff, begun, now).await?))
 }
 

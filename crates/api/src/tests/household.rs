@@ -34,6 +34,32 @@ async fn a_household_of_another_grid_answers_as_if_it_were_not_there() {
 }
 
 #[actix_web::test]
+async fn a_key_that_is_not_for_reading_is_shown_nothing_by_an_edit() {
+    let office = Office::open().await;
+    let (household, version) = office.register(0).await;
+    let form = json!({
+        "name": "热线",
+        "sign_in": "hotline",
+        "office": {"role": "call_agent", "area": GRIDS[0]},
+    });
+    let client = office.send(office.signed_in(ADMINISTRATOR, Method::POST, "/v1/staff").set_json(form)).await.json();
+    let keys = format!("/v1/staff/{}/api-keys", client["id"].as_str().expect("an id"));
+    let patch = async |scopes: &[&str]| {
+        let expires_at_ms = crate::clock::now().plus_ms(60_000).ms();
+        let form = json!({"name": "x", "scopes": scopes, "expires_at_ms": expires_at_ms});
+        let made = office.send(office.signed_in(ADMINISTRATOR, Method::POST, &keys).set_json(form)).await.json();
+        let key = made["key"].as_str().unwrap_or_else(|| panic!("no key: {made}"));
+        let request = TestRequest::patch()
+            .uri(&format!("/v1/households/{household}"))
+            .insert_header((header::AUTHORIZATION, format!("Bearer {key}")))
+            .insert_header((header::IF_MATCH, version.clone()));
+        office.send(request.set_json(json!({"remark": "夜里有人"}))).await
+    };
+    patch(&["edit_household"]).await.assert_problem(StatusCode::FORBIDDEN);
+    assert_eq!(patch(&["edit_household", "read"]).await.status, StatusCode::OK);
+}
+
+#[actix_web::test]
 async fn a_form_opened_before_somebody_elses_edit_overwrites_nothing() {
     let office = Office::open().await;
     let (household, opened) = office.register(0).await;

@@ -14,7 +14,8 @@ pub(crate) fn cold_start() -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let registry = runtime.block_on(open(folder.path(), 1))?;
     fill(&registry, 0, HOUSEHOLDS, VISITS)?;
-    let codes = ["first", "second"].map(|_| registry.issue_enrolment_code(None, leader(0), super::district::now()));
+    let codes =
+        ["first", "second"].map(|_| registry.issue_enrolment_code(None, None, leader(0), super::district::now()));
     let mut issued = Vec::new();
     for code in codes {
         issued.push(runtime.block_on(code)?);

@@ -27,7 +27,7 @@ pub(crate) fn durable_push() -> Outcome {
     let mut codes = Vec::new();
     for grid in 0..PHONES {
         fill(&registry, grid, VISITS, 0)?;
-        let code = registry.issue_enrolment_code(None, leader(grid), super::district::now());
+        let code = registry.issue_enrolment_code(None, None, leader(grid), super::district::now());
         codes.push(runtime.block_on(code)?);
     }
     runtime.block_on(registry.close())?;

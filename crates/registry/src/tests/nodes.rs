@@ -44,7 +44,7 @@ async fn a_code_that_two_phones_use_on_two_nodes_at_the_same_moment_enrols_one_o
     let district = District::open().await;
     let nodes = [district.registry.clone(), Registry::open(&district.settings).unwrap()];
     for turn in 0..8 {
-        let code = district.registry.issue_enrolment_code(None, LEADERS[0], NOW).await.unwrap();
+        let code = district.registry.issue_enrolment_code(None, None, LEADERS[0], NOW).await.unwrap();
         let enrol = |node: usize| {
             let (node_, code) = (nodes[node].clone(), code.clone());
             let key = [turn * 2 + node as u8; 32];

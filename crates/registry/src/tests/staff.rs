@@ -1,17 +1,21 @@
 use super::{AGENT, DISTRICT, District, GRIDS, LEADERS, NOW, nonce};
 use crate::administration::find_staff;
+use crate::database::{Id, StoreError};
 use crate::enrolment::CODE_MS;
 use crate::entitlement::GRACE_MS;
 use crate::second_factor::code_at;
-use crate::sign_in::{LOCKED_MS, MOST_FAILURES};
+use crate::session::NewSession;
+use crate::sign_in::{LOCKED_MS, MOST_FAILURES, Tried, judge};
+use crate::tables::{audit, staff};
 use crate::{AdministerError, Administration, Credential, EnrolError, Means, SecondFactorError, SignIn, SignedIn};
-use gridwork_domain::staff::{Role, Staff};
+use diesel::prelude::*;
+use gridwork_domain::staff::{Assignment, Role, Staff};
 
 #[tokio::test]
 async fn a_code_enrols_one_phone_within_a_day() {
     let district = District::open().await;
     let registry = &district.registry;
-    let code = registry.issue_enrolment_code(None, LEADERS[0], NOW).await.unwrap();
+    let code = registry.issue_enrolment_code(None, None, LEADERS[0], NOW).await.unwrap();
     assert_eq!(code.as_str().len(), 14);
     let typed = code.as_str().to_lowercase().replace('-', " ");
     let first = registry.enrol(&typed, [1; 32], nonce(), NOW).await.unwrap();
@@ -25,17 +29,31 @@ async fn a_code_enrols_one_phone_within_a_day() {
     assert_eq!(registry.device_by_token(&again.token, NOW).await.unwrap(), Some(again.device));
     assert!(matches!(registry.enrol(code.as_str(), [2; 32], nonce(), NOW).await, Err(EnrolError::Code)));
 
-    let old = registry.issue_enrolment_code(None, LEADERS[0], NOW).await.unwrap();
+    let old = registry.issue_enrolment_code(None, None, LEADERS[0], NOW).await.unwrap();
     let late = registry.enrol(old.as_str(), [3; 32], nonce(), NOW.plus_ms(CODE_MS)).await;
     assert!(matches!(late, Err(EnrolError::Code)));
     assert!(matches!(registry.enrol("AAAA-BBBB-CCCC", [3; 32], nonce(), NOW).await, Err(EnrolError::Code)));
 }
 
 #[tokio::test]
+async fn a_code_is_issued_from_around_all_offices_also_those_to_come_and_not_to_oneself() {
+    let district = District::open().await;
+    let registry = &district.registry;
+    let issue = |by, area, of| registry.issue_enrolment_code(Some(by), Some([area].into_iter().collect()), of, NOW);
+    assert!(issue(AGENT, GRIDS[0], LEADERS[0]).await.is_ok());
+    let oneself = issue(AGENT, DISTRICT, AGENT).await;
+    assert!(matches!(oneself, Err(AdministerError::Oneself)), "{oneself:?}");
+    let (staff, role, area, from) = (LEADERS[0], Role::GridLeader, GRIDS[1], NOW.plus_ms(60_000));
+    district.administer(Administration::Assign(Assignment { staff, role, area, from, until: None })).await;
+    let refused = issue(AGENT, GRIDS[0], LEADERS[0]).await;
+    assert!(matches!(refused, Err(AdministerError::NoSuchStaff)), "{refused:?}");
+}
+
+#[tokio::test]
 async fn a_token_ends_with_its_assignment_once_the_phone_could_know() {
     let district = District::open().await;
     let phone = district.phone(LEADERS[0]).await;
-    let code = district.registry.issue_enrolment_code(None, LEADERS[0], NOW).await.unwrap();
+    let code = district.registry.issue_enrolment_code(None, None, LEADERS[0], NOW).await.unwrap();
     let token = district.registry.enrol(code.as_str(), [9; 32], nonce(), NOW).await.unwrap().token;
     let (staff, role, area) = (LEADERS[0], Role::GridLeader, GRIDS[0]);
     district.administer(Administration::EndAssignment { staff, role, area, until: NOW.plus_ms(1) }).await;
@@ -47,6 +65,10 @@ async fn a_token_ends_with_its_assignment_once_the_phone_could_know() {
 
 fn with(name: &str, password: &str, code: Option<String>) -> SignIn {
     SignIn { name: name.to_owned(), password: password.to_owned(), code }
+}
+
+fn who(signed_in: &SignedIn) -> Option<&Staff> {
+    if let SignedIn::Proven(staff, _) = signed_in { Some(staff) } else { None }
 }
 
 /// The district with a call agent who signs in with this password.
@@ -63,16 +85,53 @@ async fn who_has_a_password_signs_in_and_five_wrong_ones_lock_the_name() {
     let (district, staff) = with_an_agent("correct horse battery").await;
     let registry = &district.registry;
     let sign_in = async |name, password, at| registry.sign_in(with(name, password, None), at).await.unwrap();
-    let proven = SignedIn::Proven(staff, false);
-    assert_eq!(sign_in("zhao", "correct horse battery", NOW).await, proven);
+    assert_eq!(who(&sign_in("zhao", "correct horse battery", NOW).await), Some(&staff));
     assert_eq!(sign_in("nobody", "correct horse battery", NOW).await, SignedIn::Refused);
+    assert_eq!(sign_in("zhao\0", "correct horse battery", NOW).await, SignedIn::Refused, "what can be no name");
     assert_eq!(sign_in("wang", "", NOW).await, SignedIn::Refused, "a leader without a password");
     for _ in 0..MOST_FAILURES {
         assert_eq!(sign_in("zhao", "wrong horse battery", NOW).await, SignedIn::Refused);
-        district.settled().await; // the count is written behind the answer
     }
     assert_eq!(sign_in("zhao", "correct horse battery", NOW).await, SignedIn::Refused, "locked");
-    assert_eq!(sign_in("zhao", "correct horse battery", NOW.plus_ms(LOCKED_MS)).await, proven);
+    assert_eq!(who(&sign_in("zhao", "correct horse battery", NOW.plus_ms(LOCKED_MS)).await), Some(&staff));
+}
+
+#[tokio::test]
+async fn a_password_that_was_replaced_while_it_was_hashed_counts_no_more() {
+    let (district, _) = with_an_agent("correct horse battery").await;
+    let registry = &district.registry;
+    let hash = registry.database.read(|connection| {
+        let this = staff::table.find(Id::from(AGENT)).select(staff::password_hash);
+        Ok::<_, StoreError>(this.get_result::<Option<String>>(connection)?.unwrap())
+    });
+    let tried = Tried { of: AGENT, hash: hash.await.unwrap(), right: true };
+    district.administer(Administration::SetPassword { staff: AGENT, password: "another horse".to_owned() }).await;
+    let new = NewSession::draw(NOW).unwrap();
+    let judged = registry.database.write(move |connection| judge(connection, Some(&tried), None, &new, NOW)).await;
+    assert_eq!(judged.unwrap(), SignedIn::Refused);
+    assert!(registry.sessions(None, AGENT, NOW).await.unwrap().is_empty());
+
+    // Nor does the right one change anything in a session that was ended.
+    let session = registry.begin_session(AGENT, false, NOW).await.unwrap().session;
+    assert!(registry.end_session(AGENT, None, AGENT, session, NOW).await.unwrap());
+    let (old, new) = ("another horse".to_owned(), "a third horse".to_owned());
+    let changed = registry.change_password(AGENT, session, old, new, NOW).await;
+    assert!(matches!(changed, Err(AdministerError::WrongPassword)), "{changed:?}");
+}
+
+#[tokio::test]
+async fn whoever_guesses_many_at_a_time_is_locked_out_by_the_first_of_them() {
+    let (district, _) = with_an_agent("correct horse battery").await;
+    let guess = |password: &'static str| {
+        let registry = district.registry.clone();
+        tokio::spawn(async move { registry.sign_in(with("zhao", password, None), NOW).await.unwrap() })
+    };
+    // The turns to hash are taken in the order in which they were asked for, but for those beside each other.
+    let mut guesses: Vec<_> = (0..2 * MOST_FAILURES).map(|_| guess("wrong horse battery")).collect();
+    guesses.push(guess("correct horse battery"));
+    for guessed in guesses {
+        assert_eq!(guessed.await.unwrap(), SignedIn::Refused, "the name is locked when the right one's turn comes");
+    }
 }
 
 #[tokio::test]
@@ -84,7 +143,7 @@ async fn who_has_a_second_factor_shows_a_code_of_it_once_and_wrong_ones_lock_the
     };
     let session = registry.begin_session(AGENT, false, NOW).await.unwrap().session;
     let secret = registry.begin_second_factor(AGENT, NOW).await.unwrap().secret;
-    assert_eq!(sign_in(None, NOW).await, SignedIn::Proven(staff.clone(), false), "it was not confirmed");
+    assert_eq!(who(&sign_in(None, NOW).await), Some(&staff), "it was not confirmed");
     let wrong = registry.confirm_second_factor(AGENT, session, "000000".to_owned(), NOW).await;
     assert!(matches!(wrong, Err(SecondFactorError::Code)), "{wrong:?}");
     registry.confirm_second_factor(AGENT, session, code_at(&secret, NOW), NOW).await.unwrap();
@@ -96,18 +155,19 @@ async fn who_has_a_second_factor_shows_a_code_of_it_once_and_wrong_ones_lock_the
     assert_eq!(sign_in(Some(code_at(&secret, NOW)), NOW).await, SignedIn::Refused, "it confirmed with this one");
     let later = NOW.plus_ms(30_000);
     let code = code_at(&secret, later);
-    assert_eq!(sign_in(Some(code.clone()), later).await, SignedIn::Proven(staff.clone(), true));
+    let SignedIn::Proven(_, begun) = sign_in(Some(code.clone()), later).await else { panic!("it is right") };
+    let admitted = registry.admit(Credential::Session(begun.session, AGENT), later).await.unwrap().unwrap();
+    assert_eq!(admitted.by, Means::Session(begun.session, true));
     assert_eq!(sign_in(Some(code), later).await, SignedIn::Refused, "each code once");
     let at = later.plus_ms(60_000);
     for _ in 0..MOST_FAILURES {
         assert_eq!(sign_in(Some("000000".to_owned()), at).await, SignedIn::Refused);
         // A right password alone takes nothing back.
         assert!(matches!(sign_in(None, at).await, SignedIn::CodeNeeded | SignedIn::Refused));
-        registry.ready().await.unwrap();
     }
     assert_eq!(sign_in(Some(code_at(&secret, at)), at).await, SignedIn::Refused, "locked");
     let at = at.plus_ms(LOCKED_MS);
-    assert_eq!(sign_in(Some(code_at(&secret, at)), at).await, SignedIn::Proven(staff, true));
+    assert_eq!(who(&sign_in(Some(code_at(&secret, at)), at).await), Some(&staff));
 }
 
 #[tokio::test]
@@ -137,6 +197,31 @@ async fn what_cannot_be_administered_is_refused_with_the_reason() {
     let kept =
         district.registry.database.read(|connection| Ok::<_, crate::StoreError>(find_staff(connection, LEADERS[0])?));
     assert_eq!(kept.await.unwrap(), Some(staff("wang")), "nothing was changed");
+}
+
+#[tokio::test]
+async fn offices_are_given_and_taken_from_now_on_and_the_audit_log_says_which() {
+    let district = District::open().await;
+    let (registry, staff, role, area) = (&district.registry, LEADERS[0], Role::GridLeader, GRIDS[1]);
+    let administer = |what| registry.administer_within(AGENT, [DISTRICT].into_iter().collect(), vec![what], NOW);
+    let assign = |from, until| administer(Administration::Assign(Assignment { staff, role, area, from, until }));
+    let long_ago = NOW.plus_ms(-86_400_000);
+    for refused in [assign(long_ago, None).await, assign(NOW.plus_ms(-1_000), Some(NOW.plus_ms(-1))).await] {
+        assert!(matches!(refused, Err(AdministerError::Past)), "{refused:?}");
+    }
+    assign(NOW, None).await.unwrap();
+    assign(NOW.plus_ms(60_000), None).await.unwrap();
+    let end = || administer(Administration::EndAssignment { staff, role, area, until: NOW.plus_ms(1) });
+    end().await.unwrap();
+    let later = registry.grants(LEADERS[0], NOW.plus_ms(60_000)).await.unwrap();
+    assert!(later.iter().all(|grant| grant.area.id != area), "what was to come is cancelled, too");
+    assert!(matches!(end().await, Err(AdministerError::NoSuchAssignment)));
+    let details = registry.database.read(|connection| {
+        let noted = audit::table.filter(audit::action.eq_any(["assign", "end-assignment"])).select(audit::detail);
+        Ok::<_, StoreError>(noted.load::<String>(connection)?)
+    });
+    let details = details.await.unwrap();
+    assert!(details.iter().all(|detail| detail.contains("\"role\"") && detail.contains("\"area\"")), "{details:?}");
 }
 
 #[tokio::test]
