@@ -30,6 +30,9 @@ struct Caller {
     /// Your password; the first line of the standard input if it is not given.
     #[arg(long, env = "GRIDWORK_PASSWORD", hide_env_values = true)]
     password: Option<String>,
+    /// The one-time code that your authenticator app shows, if you have a second factor.
+    #[arg(long)]
+    code: Option<String>,
     /// The language of messages and headers.
     #[arg(long, value_enum, default_value = "zh")]
     language: Language,
@@ -153,7 +156,11 @@ pub(crate) fn export(arguments: &ExportArguments) -> Result<(), Box<dyn Error>> 
         path.push_str(&format!("&area={}", session.area(code)?));
     }
     let mut response = session.send(session.request(Method::GET, &path).body(SendBody::none())?)?;
-    let mut file = File::options().write(true).create_new(true).open(&arguments.file)?;
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600); // it is full of people: its owner's alone
+    let mut file = options.open(&arguments.file)?;
     let copied = std::io::copy(&mut response.body_mut().as_reader(), &mut file).and_then(|_| file.sync_all());
     if copied.is_err() {
         std::fs::remove_file(&arguments.file)?; // a part of a list would be taken for all of it
@@ -197,7 +204,22 @@ struct Session {
     agent: Agent,
     server: String,
     token: String,
+    session: String,
     language: &'static str,
+}
+
+impl Drop for Session {
+    /// Signs out, also after an error: nobody refreshes this session, and its token is of no more use.
+    fn drop(&mut self) {
+        if self.session.is_empty() {
+            return;
+        }
+        let request = self.request(Method::DELETE, &format!("/v1/sessions/{}", self.session)).body(SendBody::none());
+        let ended = request.map_err(Into::into).and_then(|request| self.send(request));
+        if let Err(error) = ended {
+            eprintln!("the session was not ended: {error}");
+        }
+    }
 }
 
 impl Session {
@@ -209,11 +231,13 @@ impl Session {
         let agent = Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE)).build();
         let language = if caller.language == Language::Zh { "zh" } else { "en" };
         let server = caller.server.trim_end_matches('/').to_owned();
-        let mut session = Self { agent: agent.new_agent(), server, token: String::new(), language };
-        let form = json!({ "sign_in": caller.sign_in, "password": password }).to_string();
+        let mut session =
+            Self { agent: agent.new_agent(), server, token: String::new(), session: String::new(), language };
+        let form = json!({ "sign_in": caller.sign_in, "password": password, "code": caller.code }).to_string();
         let request = session.request(Method::POST, "/v1/sign-in").header("content-type", "application/json");
         let answer = session.json(request.body(SendBody::from_reader(&mut form.as_bytes()))?)?;
         session.token = answer["access_token"].as_str().ok_or("the server gave no token")?.to_owned();
+        session.session = answer["session"].as_str().unwrap_or_default().to_owned();
         Ok(session)
     }
 
