@@ -36,7 +36,7 @@ pub(crate) struct ImportQuery {
     /// Which column is which, where its header does not say so: a JSON object from headers to `household`, `grid`, `head`,
     /// `address`, `building`, `unit`, `floor`, `door`, `name`, `relation`, `sex`, `birth_date`, `phone` and the other
     /// fields; null leaves a column out.
-    #[param(example = "{\"居民名字\": \"name\"}")]
+    #[param(example = "{\"居民名字\": \"name\"}", max_length = 2048)]
     mapping: Option<String>,
 }
 

@@ -109,7 +109,7 @@ async fn no_body_whatever_is_answered_with_a_server_error() {
             assert!(reply.status.is_client_error(), "{id} {:?} {:?}", reply.status, &body[..body.len().min(20)]);
             reply.assert_problem(reply.status);
         }
-        if id != "exchange" {
+        if !["exchange", "importRoster"].contains(&id.as_str()) {
             let large = vec![b' '; LARGEST_JSON_BODY_BYTES + 1];
             let reply = office.send(request().insert_header(header::ContentType::json()).set_payload(large)).await;
             let expected = if id == "enrolDevice" { StatusCode::UNAUTHORIZED } else { StatusCode::PAYLOAD_TOO_LARGE };

@@ -40,6 +40,8 @@ impl Database {
     pub(crate) fn damage(&self, sql: &str) {
         let url = &self.settings.database_url;
         if self.name.is_some() {
+            let zeros = |count: usize| format!("x'{}'", "00".repeat(count));
+            let sql = sql.replace("zeroblob(16)", &zeros(16)).replace("zeroblob(32)", &zeros(32));
             let sql = sql.replace("x'", r"bytea '\x").replace("AS BLOB", "AS bytea");
             PgConnection::establish(url).unwrap().batch_execute(&sql).unwrap();
         } else {

@@ -148,7 +148,10 @@ async fn a_word_that_is_missing_or_too_many_is_named_without_the_word() {
     let stray = "INSERT INTO search SELECT 'zhangsi', place FROM search WHERE word = 'zhangsan' LIMIT 1";
     let nobodys = "INSERT INTO search VALUES ('zhangsi', CAST(x'28' || zeroblob(32) AS BLOB))";
     for (sql, expected) in [
-        ("DELETE FROM search WHERE word = 'zs' AND place = (SELECT max(place) FROM search WHERE word = 'zs')", "a row"),
+        (
+            "DELETE FROM search WHERE word = 'zs' AND place = (SELECT place FROM search WHERE word = 'zs' ORDER BY place DESC LIMIT 1)",
+            "a row",
+        ),
         (stray, "no row"),
         (nobodys, "no row"),
     ] {
