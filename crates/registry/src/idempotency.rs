@@ -150,12 +150,15 @@ impl Registry {
     }
 }
 
+/// Status, content type, location, entity tag and body: none while the attempt is under way.
+type StoredAnswer = (Option<i32>, Option<String>, Option<String>, Option<String>, Option<Vec<u8>>);
+
 #[derive(Queryable)]
 struct Row {
     request: HashBlob,
     lease_until: i64,
     begun_at: i64,
-    answer: (Option<i32>, Option<String>, Option<String>, Option<String>, Option<Vec<u8>>),
+    answer: StoredAnswer,
     persons: Vec<u8>,
 }
 

@@ -46,12 +46,13 @@ const fn like(example: &'static str) -> Form {
 fn form(name: &str) -> Option<Form> {
     Some(match name {
         "id" | "household" | "grid" | "staff" | "resident" | "membership" | "device" | "area" | "parent"
-        | "subject" | "spoken_to" => ID,
+        | "subject" | "spoken_to" | "api_key" | "session" => ID,
         "after" | "next" => CURSOR,
         "version" | "ETag" => VERSION,
         "Location" => like("/v1/households/AZk2b0cRcAC7rJ0l7m9m1g"),
         "If-Match" => SEEN,
         "change" => CHANGE,
+        "role" => Form { pattern: Some("^[a-z_]{1,32}$"), example: "grid_leader" },
         "kind" => Form { pattern: Some("^[a-z0-9_]{1,64}$"), example: "meal_service" },
         "resident_name" => Form { pattern: NOT_BLANK, example: "张" },
         "name" => like("张三"),
@@ -83,7 +84,6 @@ fn form(name: &str) -> Option<Form> {
         "scopes" => like("read"),
         "hash" => like(CHANGE.example),
         "request" => like("tq3uX0mKQ2y7yVx1m8s5Zg"),
-        "session" => ID,
         "refresh_token" => like("uY1xk1N0Qm8mVd0cX2yW3a4b5c6d7e8f9g0h1i2j3k4"),
         "access_token" => like("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJBWmsyYjBjUmNBQzdySjBsN205bTFnIn0.c2lnbmF0dXJl"),
         "token" => like("uY1xk1N0Qm8mVd0cX2yW3a4b5c6d7e8f9g0h1i2j3k4"),
