@@ -14,6 +14,7 @@ const ACCEPTED: [&str; 13] = [
     "CDLA-Permissive-2.0",
     "ISC",
     "MIT",
+    "PostgreSQL", // libpq
     "Unicode-3.0",
     "Unlicense",
     "Zlib",
