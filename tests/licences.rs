@@ -3,7 +3,7 @@
 use std::process::{Command, ExitCode};
 
 /// Licences (SPDX) that ask for no more than notices.
-const ACCEPTED: [&str; 13] = [
+const ACCEPTED: [&str; 14] = [
     "0BSD",
     "Apache-2.0",
     "BSD-2-Clause",
