@@ -160,7 +160,7 @@ impl Registry {
         }
         self.database.write_later(move |connection| {
             for (key, saved) in &folded {
-                snapshot::store(connection, key, saved.position, &saved.bytes)?;
+                snapshot::store(connection, &snapshot::row(key, saved.position, &saved.bytes)?)?;
             }
             let ledger = Ledger::new(connection, now, BTreeSet::new())?;
             unreadable.iter().try_for_each(|(key, reason)| ledger.freeze(key, reason))

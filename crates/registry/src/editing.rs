@@ -212,6 +212,9 @@ fn import(
 ) -> Result<(Imported, BTreeSet<ScopeId>), ImportError> {
     let scopes = scopes_of(connection, edits)?;
     let ledger = Ledger::new(connection, now, scopes)?;
+    let new = edits.iter().filter(|one| matches!(one.edit.action, Action::RegisterHousehold { .. }));
+    let new: Vec<DocumentKey> = new.map(|one| DocumentId::household(one.edit.household).into()).collect();
+    ledger.look_for(&new)?;
     let mut imported = Imported::default();
     let mut written: BTreeMap<StaffId, Written> = BTreeMap::new();
     for (index, one) in edits.iter().enumerate() {

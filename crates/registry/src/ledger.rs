@@ -7,6 +7,10 @@
 //! **Invariant:** [`Ledger::finish`] is called before the transaction ends, or the transaction is rolled back.
 //! **Invariant:** whatever writes what is remembered here tells the ledger.
 
+mod batch;
+
+pub(crate) use batch::Newcomer;
+
 use crate::database::{Connection, HashBlob, Id, StoreError, on_each};
 use crate::entitlement::{areas_around, assignments_of, gives, gives_now};
 use crate::entropy::random;
@@ -16,6 +20,7 @@ use crate::log::{columns, count, split_heads};
 use crate::snapshot;
 use crate::tables::{actor, change, document, fact, held, quarantine, scope, staff};
 use automerge::Automerge;
+use batch::Batch;
 use diesel::prelude::*;
 use gridwork_domain::id::{AreaId, DeviceId, ScopeId, StaffId};
 use gridwork_domain::instant::Instant;
@@ -62,6 +67,10 @@ pub(crate) struct Ledger<'c> {
     around: RefCell<BTreeMap<ScopeId, Rc<[AreaId]>>>,
     owners: RefCell<BTreeMap<ActorId, Owner>>,
     documents: RefCell<BTreeMap<DocumentKey, Known>>,
+    /// Documents of which nothing is in the log.
+    absent: RefCell<BTreeSet<DocumentKey>>,
+    /// Households that are new and not written yet.
+    batch: RefCell<Batch>,
     fact_counts: RefCell<BTreeMap<DocumentKey, usize>>,
     loaded: RefCell<Option<(DocumentKey, Automerge)>>,
     merged: RefCell<BTreeMap<(DocumentKey, ChangeHash), Head>>,
@@ -99,6 +108,8 @@ impl<'c> Ledger<'c> {
             around: RefCell::default(),
             owners: RefCell::default(),
             documents: RefCell::default(),
+            absent: RefCell::default(),
+            batch: RefCell::default(),
             fact_counts: RefCell::default(),
             loaded: RefCell::default(),
             merged: RefCell::default(),
@@ -117,6 +128,22 @@ impl<'c> Ledger<'c> {
     where
         StoreError: From<E>,
     {
+        self.write_batch()?;
+        Ok(query(&mut self.connection.borrow_mut())?)
+    }
+
+    /// Runs a query about one document only. It must not call the ledger again.
+    fn query_about<T, E>(
+        &self,
+        key: &DocumentKey,
+        query: impl FnOnce(&mut Connection) -> Result<T, E>,
+    ) -> Result<T, StoreError>
+    where
+        StoreError: From<E>,
+    {
+        if self.batch.borrow().has(key) {
+            self.write_batch()?;
+        }
         Ok(query(&mut self.connection.borrow_mut())?)
     }
 
@@ -156,6 +183,7 @@ impl<'c> Ledger<'c> {
     /// # Errors
     /// As the store says.
     pub(crate) fn finish(self) -> Result<BTreeSet<ScopeId>, StoreError> {
+        self.write_batch()?;
         let connection = self.connection.into_inner();
         let positions = self.positions.into_inner();
         let moved = self.moved.into_inner();
@@ -261,8 +289,11 @@ impl<'c> Ledger<'c> {
         if let Some(known) = self.documents.borrow().get(key) {
             return Ok(Some(known.clone()));
         }
+        if self.absent.borrow().contains(key) {
+            return Ok(None);
+        }
         let read = || {
-            self.query(|connection| {
+            self.query_about(key, |connection| {
                 let this = document::table.find(columns(key));
                 let row = this.select((document::home, document::frozen, document::heads));
                 row.get_result::<(Id, bool, Vec<u8>)>(connection).optional()
@@ -274,7 +305,10 @@ impl<'c> Ledger<'c> {
         {
             row = read()?; // another may have written it before the lock
         }
-        let Some((home, frozen, heads)) = row else { return Ok(None) };
+        let Some((home, frozen, heads)) = row else {
+            self.absent.borrow_mut().insert(*key);
+            return Ok(None);
+        };
         let known = Known { home: home.into(), frozen, heads: split_heads(&heads)? };
         self.remember(*key, known.clone());
         Ok(Some(known))
@@ -288,6 +322,7 @@ impl<'c> Ledger<'c> {
 
     /// Remembers what the log now knows of a document.
     pub(crate) fn remember(&self, key: DocumentKey, known: Known) {
+        self.absent.borrow_mut().remove(&key);
         self.documents.borrow_mut().insert(key, known);
         self.loaded.take();
     }
@@ -299,7 +334,8 @@ impl<'c> Ledger<'c> {
     pub(crate) fn load(&self, key: &DocumentKey) -> Result<Option<Automerge>, StoreError> {
         match self.loaded.take() {
             Some((loaded, document)) if loaded == *key => Ok(Some(document)),
-            _ => self.query(|connection| snapshot::load(connection, key)),
+            _ if self.absent.borrow().contains(key) => Ok(None),
+            _ => self.query_about(key, |connection| snapshot::load(connection, key)),
         }
     }
 
@@ -316,8 +352,11 @@ impl<'c> Ledger<'c> {
         if let Some(head) = self.merged.borrow().get(&(*key, hash)) {
             return Ok(Some(*head));
         }
+        if self.absent.borrow().contains(key) {
+            return Ok(None);
+        }
         let (document, epoch) = columns(key);
-        let largest_op: Option<i64> = self.query(|connection| {
+        let largest_op: Option<i64> = self.query_about(key, |connection| {
             let this = change::table.find((document, epoch, HashBlob::from(hash)));
             this.select(change::largest_op).get_result(connection).optional()
         })?;
@@ -335,11 +374,14 @@ impl<'c> Ledger<'c> {
         if let Some(last) = self.last.borrow().get(&(*key, actor)) {
             return Ok(*last);
         }
+        if self.absent.borrow().contains(key) {
+            return Ok(None);
+        }
         let (document, epoch) = columns(key);
         let of_actor =
             change::document.eq(document).and(change::epoch.eq(epoch)).and(change::actor.eq(Id::from(actor)));
         // The first that the index has from behind.
-        let found: Option<(HashBlob, i64, i64)> = self.query(|connection| {
+        let found: Option<(HashBlob, i64, i64)> = self.query_about(key, |connection| {
             let last = change::table.filter(of_actor).order(change::sequence.desc());
             last.select((change::hash, change::sequence, change::largest_op)).get_result(connection).optional()
         })?;

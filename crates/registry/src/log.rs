@@ -46,7 +46,7 @@ pub(crate) struct ChangeRow {
 
 /// A row of a scope's feed.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
-#[diesel(table_name = tables::feed)]
+#[diesel(table_name = tables::feed, treat_none_as_default_value = false)]
 pub(crate) struct FeedRow {
     pub(crate) scope: Id,
     pub(crate) position: i64,
@@ -58,7 +58,7 @@ pub(crate) struct FeedRow {
 
 /// A document.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Insertable)]
-#[diesel(table_name = tables::document)]
+#[diesel(table_name = tables::document, treat_none_as_default_value = false)]
 pub(crate) struct DocumentRow {
     pub(crate) id: DocumentBlob,
     pub(crate) epoch: i64,

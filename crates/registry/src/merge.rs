@@ -3,7 +3,7 @@
 //! **Invariant:** a change row, its feed row and what it does to the records are written together or not at all.
 
 use crate::database::{Id, StoreError};
-use crate::ledger::{Known, Ledger};
+use crate::ledger::{Known, Ledger, Newcomer};
 use crate::log::{ChangeRow, DocumentRow, FEED_CHANGE, FeedRow, Sender, advance, column, columns, join_heads};
 use crate::projection;
 use crate::snapshot;
@@ -21,12 +21,14 @@ impl Ledger<'_> {
     /// # Errors
     /// As the store says; the transaction must then be rolled back.
     pub(crate) fn merge(&self, key: &DocumentKey, merge: &Merge, sender: &Sender) -> Result<(), StoreError> {
-        for genesis in &merge.genesis {
-            self.append(key, merge.home, genesis, sender)?;
+        let mut changes = Vec::new();
+        for new in merge.genesis.iter().chain([&merge.change]) {
+            changes.push(self.rows_of(key, merge.home, new, sender)?);
         }
-        let position = self.append(key, merge.home, &merge.change, sender)?;
+        let position = changes.last().map_or(0, |(change, _)| change.position);
         match &merge.effect {
             Effect::Facts(facts) => {
+                self.append(&changes)?;
                 let known = self.document(key)?.map_or_else(Vec::new, |known| known.heads);
                 let heads = advance(&known, &merge.change.dependencies, merge.change.hash);
                 self.set_heads(key, merge, heads)?;
@@ -37,21 +39,38 @@ impl Ledger<'_> {
                 self.remember_facts(key, facts.len());
             }
             Effect::Household { snapshot: saved, heads, reading } => {
-                self.set_heads(key, merge, heads.clone())?;
-                self.query(|connection| snapshot::store(connection, key, position, saved))?;
+                let saved = snapshot::row(key, position, saved)?;
                 let rows = projection::household_rows(reading, merge.home, |actor| {
                     let owner = self.owner(actor)?;
                     let unknown = || StoreError::Unreadable(format!("{}: nobody is behind the actor {actor}", key.id));
                     owner.map(|owner| owner.staff).ok_or_else(unknown)
                 })?;
-                self.query(|connection| projection::write_household(connection, &rows, merge.new_document))?;
+                if merge.new_document {
+                    let document = document_row(key, merge.home, heads);
+                    self.register(*key, Newcomer { changes, document, snapshot: saved, rows })?;
+                    self.remember(*key, Known { home: merge.home, frozen: false, heads: heads.clone() });
+                } else {
+                    self.append(&changes)?;
+                    self.set_heads(key, merge, heads.clone())?;
+                    self.query(|connection| snapshot::store(connection, &saved))?;
+                    self.query(|connection| projection::write_household(connection, &rows))?;
+                }
             }
+        }
+        for new in merge.genesis.iter().chain([&merge.change]) {
+            self.remember_merged(key, new);
         }
         Ok(())
     }
 
-    /// Writes a change into the log and the feed of its document's home; returns its position.
-    fn append(&self, key: &DocumentKey, home: ScopeId, new: &RawChange, sender: &Sender) -> Result<i64, StoreError> {
+    /// The rows of a change in the log and in the feed of its document's home, at the next position.
+    fn rows_of(
+        &self,
+        key: &DocumentKey,
+        home: ScopeId,
+        new: &RawChange,
+        sender: &Sender,
+    ) -> Result<(ChangeRow, FeedRow), StoreError> {
         debug_assert!(new.actor != GENESIS_ACTOR || new.sequence > 1, "the first genesis is never in the log");
         let position = self.next_position(home)?;
         let (document, epoch) = columns(key);
@@ -71,35 +90,44 @@ impl Ledger<'_> {
             bytes: new.bytes.clone(),
         };
         let feed_row = FeedRow { scope: row.scope, position, document, epoch, change: row.hash, kind: FEED_CHANGE };
+        Ok((row, feed_row))
+    }
+
+    fn append(&self, changes: &[(ChangeRow, FeedRow)]) -> Result<(), StoreError> {
         self.query(|connection| {
-            diesel::insert_into(change::table).values(&row).execute(connection)?;
-            diesel::insert_into(feed::table).values(&feed_row).execute(connection)
-        })?;
-        self.remember_merged(key, new);
-        Ok(position)
+            for (row, feed_row) in changes {
+                diesel::insert_into(change::table).values(row).execute(connection)?;
+                diesel::insert_into(feed::table).values(feed_row).execute(connection)?;
+            }
+            Ok::<_, StoreError>(())
+        })
     }
 
     fn set_heads(&self, key: &DocumentKey, merge: &Merge, heads: Vec<ChangeHash>) -> Result<(), StoreError> {
-        let (id, epoch) = columns(key);
-        let row = DocumentRow {
-            id,
-            epoch,
-            kind: i32::from(key.id.kind().byte()),
-            home: merge.home.into(),
-            household: key.id.subject().into(),
-            year: i32::from(key.id.year()),
-            heads: join_heads(&heads),
-            frozen: false,
-        };
+        let row = document_row(key, merge.home, &heads);
         // In place of an update, which Diesel compiles anew each time: that took a fifth of an import. The row is known
         // in full: what is merged into was loaded or needs not be, so it is not frozen any more.
         self.query(|connection| {
             if !merge.new_document {
-                diesel::delete(document::table.find((id, epoch))).execute(connection)?;
+                diesel::delete(document::table.find(columns(key))).execute(connection)?;
             }
             diesel::insert_into(document::table).values(&row).execute(connection)
         })?;
         self.remember(*key, Known { home: merge.home, frozen: false, heads });
         Ok(())
+    }
+}
+
+fn document_row(key: &DocumentKey, home: ScopeId, heads: &[ChangeHash]) -> DocumentRow {
+    let (id, epoch) = columns(key);
+    DocumentRow {
+        id,
+        epoch,
+        kind: i32::from(key.id.kind().byte()),
+        home: home.into(),
+        household: key.id.subject().into(),
+        year: i32::from(key.id.year()),
+        heads: join_heads(heads),
+        frozen: false,
     }
 }

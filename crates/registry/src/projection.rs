@@ -169,17 +169,15 @@ pub(crate) fn insert_fact(connection: &mut Connection, row: &FactRow) -> QueryRe
 ///
 /// # Errors
 /// As the store says.
-pub(crate) fn write_household(connection: &mut Connection, rows: &HouseholdRows, new: bool) -> QueryResult<()> {
+pub(crate) fn write_household(connection: &mut Connection, rows: &HouseholdRows) -> QueryResult<()> {
     let id = rows.household.id;
-    let before = if new { None } else { Findable::read(connection, &[id])?.pop() };
+    let before = Findable::read(connection, &[id])?.pop();
     search::write(connection, before.as_ref(), rows)?;
-    if !new {
-        diesel::delete(resident::table.filter(resident::household.eq(id))).execute(connection)?;
-        diesel::delete(membership::table.filter(membership::household.eq(id))).execute(connection)?;
-        diesel::delete(need::table.filter(need::household.eq(id))).execute(connection)?;
-        diesel::delete(conflict::table.filter(conflict::household.eq(id))).execute(connection)?;
-        diesel::delete(household_table::table.find(id)).execute(connection)?;
-    }
+    diesel::delete(resident::table.filter(resident::household.eq(id))).execute(connection)?;
+    diesel::delete(membership::table.filter(membership::household.eq(id))).execute(connection)?;
+    diesel::delete(need::table.filter(need::household.eq(id))).execute(connection)?;
+    diesel::delete(conflict::table.filter(conflict::household.eq(id))).execute(connection)?;
+    diesel::delete(household_table::table.find(id)).execute(connection)?;
     diesel::insert_into(household_table::table).values(&rows.household).execute(connection)?;
     // One statement per row: it is prepared once, where one of several rows is compiled anew for each number of rows.
     for row in &rows.residents {

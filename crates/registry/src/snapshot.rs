@@ -5,7 +5,7 @@
 //!
 //! **Invariant:** nothing but bytes whose hash is right reaches the library's document decoder.
 
-use crate::database::{Blob, Connection, HashBlob, StoreError, on_each};
+use crate::database::{Blob, Connection, DocumentBlob, HashBlob, StoreError, on_each};
 use crate::log::{columns, split_heads};
 use crate::registry::SCHEMA;
 use crate::tables::{change, document, snapshot};
@@ -75,27 +75,36 @@ pub(crate) fn save(connection: &mut Connection, key: &DocumentKey) -> Result<Opt
     Ok(Some(Saved { bytes: document.save_nocompress(), position, tail: tail.len() }))
 }
 
+/// A saved document as a row.
+#[derive(Debug, Insertable)]
+#[diesel(table_name = snapshot, treat_none_as_default_value = false)]
+pub(crate) struct SnapshotRow {
+    document: DocumentBlob,
+    epoch: i64,
+    position: i64,
+    hash: HashBlob,
+    bytes: Vec<u8>,
+}
+
+/// The row of a saved document at a position.
+///
+/// # Errors
+/// [`StoreError::Unreadable`] if it cannot be packed.
+pub(crate) fn row(key: &DocumentKey, position: i64, bytes: &[u8]) -> Result<SnapshotRow, StoreError> {
+    let (document, epoch) = columns(key);
+    let bytes = pack(bytes).map_err(|error| unreadable(key, &error.to_string()))?;
+    Ok(SnapshotRow { document, epoch, position, hash: Blob(Sha256::digest(&bytes).into()), bytes })
+}
+
 /// Stores a saved document, unless a later one is stored.
 ///
 /// # Errors
 /// As the store says.
-pub(crate) fn store(
-    connection: &mut Connection,
-    key: &DocumentKey,
-    position: i64,
-    bytes: &[u8],
-) -> Result<(), StoreError> {
-    let (id, epoch) = columns(key);
-    let packed = pack(bytes).map_err(|error| unreadable(key, &error.to_string()))?;
-    let hash = Blob(Sha256::digest(&packed).into());
+pub(crate) fn store(connection: &mut Connection, row: &SnapshotRow) -> Result<(), StoreError> {
     // Not an update, which Diesel compiles anew each time.
-    let older = snapshot::table.find((id, epoch)).filter(snapshot::position.lt(position));
+    let older = snapshot::table.find((row.document, row.epoch)).filter(snapshot::position.lt(row.position));
     diesel::delete(older).execute(connection)?;
-    let new = (
-        (snapshot::document.eq(id), snapshot::epoch.eq(epoch)),
-        (snapshot::position.eq(position), snapshot::hash.eq(hash), snapshot::bytes.eq(packed)),
-    );
-    let insert = diesel::insert_into(snapshot::table).values(new).on_conflict_do_nothing();
+    let insert = diesel::insert_into(snapshot::table).values(row).on_conflict_do_nothing();
     on_each!(connection, |one| insert.execute(one))?;
     Ok(())
 }

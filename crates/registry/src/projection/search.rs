@@ -17,7 +17,7 @@ const WORDS_PER_INSERT: usize = 64;
 
 /// A word that finds a household.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Queryable, Selectable, Insertable)]
-#[diesel(table_name = search)]
+#[diesel(table_name = search, treat_none_as_default_value = false)]
 pub(crate) struct SearchRow {
     pub(crate) word: String,
     pub(crate) place: PlaceBlob,
