@@ -16,6 +16,9 @@ mod seed;
 mod stages;
 mod worker;
 
+pub(crate) use district::{City, MOST_HOMES};
+pub(crate) use memory::MemoryWatch;
+pub(crate) use seed::PASSWORD;
 pub(crate) use worker::{Step, run as run_step};
 
 use stages::Demo;
@@ -88,24 +91,24 @@ fn make_folder(dir: &Path) -> io::Result<()> {
 }
 
 /// A stage of the demo: a bar on a terminal, elsewhere a line when it is done.
-struct Stage {
+pub(crate) struct Stage {
     bar: indicatif::ProgressBar,
     begun: Instant,
 }
 
 impl Stage {
-    fn begin(what: &'static str, total: u64) -> Self {
+    pub(crate) fn begin(what: &'static str, total: u64) -> Self {
         let style = indicatif::ProgressStyle::with_template("{msg:22} {bar:40} {pos:>7}/{len:7} {elapsed}");
         let bar = indicatif::ProgressBar::new(total).with_message(what);
         bar.set_style(style.unwrap_or_else(|_| indicatif::ProgressStyle::default_bar()));
         Self { bar, begun: Instant::now() }
     }
 
-    fn advance(&self, by: u64) {
+    pub(crate) fn advance(&self, by: u64) {
         self.bar.inc(by);
     }
 
-    fn end(self) {
+    pub(crate) fn end(self) {
         self.bar.set_length(self.bar.position()); // what was counted, where the total was a guess
         self.bar.finish();
         if self.bar.is_hidden() {

@@ -1,6 +1,7 @@
 //! The `gridwork` binary: the server, its tools, a phone on the command line, and the demo.
 
 mod audit;
+mod bench;
 mod demo;
 mod phone;
 mod serve;
@@ -54,6 +55,8 @@ enum Command {
     Phone(phone::Arguments),
     /// A district's day: phones record offline, a bad network brings them back, and everything is compared.
     Demo(demo::Arguments),
+    /// Measures a city: registers as many homes as are asked for, then searches among them; settings as for `serve`.
+    Bench(bench::Arguments),
     /// One phone of the demo, in a process of its own.
     #[command(hide = true)]
     DemoPhone {
@@ -91,6 +94,7 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
         Command::Export(arguments) => tables::export(&arguments)?,
         Command::Phone(arguments) => phone::run(&arguments)?,
         Command::Demo(arguments) => return demo::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments)?,
         Command::DemoPhone { folder, step } => demo::run_step(&folder, &step)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -14,12 +14,13 @@ mod either;
 mod writer;
 
 pub(crate) use blob::{Blob, DocumentBlob, HashBlob, Id, PlaceBlob};
+pub(crate) use connection::Opener;
 pub(crate) use either::on_each;
 
 use crate::figures::{Counters, add};
 use crate::origin::Origin;
 use crate::settings::{OpenError, Settings};
-use connection::{Begin, Opener, transact};
+use connection::{Begin, transact};
 use diesel::r2d2::Pool;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use std::sync::Arc;

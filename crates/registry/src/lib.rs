@@ -45,6 +45,7 @@ mod tables;
 mod tests;
 mod verify;
 mod watcher;
+mod yardstick;
 
 pub use administration::{AdministerError, Administration, SHORTEST_PASSWORD};
 pub use admission::{Admitted, Credential, Means};
@@ -77,3 +78,4 @@ pub use settings::{OpenError, Settings};
 pub use sign_in::{SignIn, SignedIn};
 pub use verify::{Difference, VerifyError, VerifyReport, verify};
 pub use watcher::Watcher;
+pub use yardstick::Yardstick;

@@ -10,6 +10,7 @@
 mod calendar;
 mod chance;
 mod changes;
+mod city;
 mod day;
 mod dwellings;
 mod families;
@@ -24,6 +25,7 @@ mod year;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use city::{City, MOST_HOMES};
 pub(crate) use day::KnownHousehold;
 
 use calendar::{DAY_MS, midnight};

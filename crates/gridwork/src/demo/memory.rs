@@ -14,13 +14,18 @@ pub(crate) struct MemoryWatch {
 }
 
 impl MemoryWatch {
-    /// Begins to sample in a thread of its own.
+    /// Begins to sample this process in a thread of its own.
     pub(crate) fn start() -> Self {
+        Self::of(std::process::id())
+    }
+
+    /// Begins to sample another process.
+    pub(crate) fn of(process: u32) -> Self {
         let (peak_bytes, stopped) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
         let watch = Self { peak_bytes: peak_bytes.clone(), stopped: stopped.clone() };
         std::thread::spawn(move || {
             while !stopped.load(Ordering::Relaxed) {
-                peak_bytes.fetch_max(resident_bytes(std::process::id()), Ordering::Relaxed);
+                peak_bytes.fetch_max(resident_bytes(process), Ordering::Relaxed);
                 std::thread::sleep(SAMPLE_EVERY);
             }
         });

@@ -35,7 +35,7 @@ pub(super) enum Begin {
 
 /// Opens connections to one database.
 #[derive(Debug, Clone)]
-pub(super) struct Opener {
+pub(crate) struct Opener {
     target: Target,
     busy_timeout_ms: u64,
     statement_timeout_ms: u64,
@@ -43,7 +43,7 @@ pub(super) struct Opener {
 
 impl Opener {
     /// For the database of these settings.
-    pub(super) fn new(settings: &Settings) -> Result<Self, OpenError> {
+    pub(crate) fn new(settings: &Settings) -> Result<Self, OpenError> {
         let Settings { busy_timeout_ms, statement_timeout_ms, .. } = *settings;
         Ok(Self { target: settings.target()?, busy_timeout_ms, statement_timeout_ms })
     }
@@ -107,7 +107,7 @@ impl Opener {
     }
 
     /// A connection for reading a database that is there and up to date, for as long as it takes.
-    pub(super) fn existing(&self) -> Result<Connection, OpenError> {
+    pub(crate) fn existing(&self) -> Result<Connection, OpenError> {
         if let Target::Sqlite(path) = &self.target
             && !path.is_file()
         {

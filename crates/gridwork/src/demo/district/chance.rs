@@ -18,6 +18,8 @@ pub(super) enum Stream {
     District,
     /// A year of a grid.
     Year { grid: u32 },
+    /// The homes of a city's grid.
+    Homes { grid: u32 },
     /// A phone's day in a grid.
     Day { grid: u32, phone: u16, day_start: Instant },
 }
@@ -31,6 +33,7 @@ impl Chance {
         let number = match stream {
             Stream::District => 0,
             Stream::Year { grid } => 1 + u64::from(grid),
+            Stream::Homes { grid } => 1 << 63 | u64::from(grid),
             Stream::Day { grid, phone, day_start } => {
                 let day = day_number(day_start) as u64 & 0xff_ffff;
                 (1 + u64::from(grid)) << 40 | u64::from(phone) << 24 | day

@@ -43,6 +43,11 @@ fn places() -> impl Iterator<Item = Place> {
     })
 }
 
+/// Code and name of the communities of estates, which have no village among them.
+pub(super) fn estates_of() -> impl Iterator<Item = (&'static str, &'static str)> {
+    places().filter(|place| place.grids > 0 && place.name.ends_with("社区")).map(|place| (place.code, place.name))
+}
+
 /// Areas, staff and grids.
 #[derive(Debug, Clone)]
 pub(super) struct Organisation {
@@ -90,7 +95,7 @@ pub(super) fn plan(chance: &mut Chance, size: Size, begins: Instant) -> Organisa
     Organisation { areas, staff, grids }
 }
 
-fn area(id: AreaId, parent: Option<AreaId>, code: &str, name: &str) -> Area {
+pub(super) fn area(id: AreaId, parent: Option<AreaId>, code: &str, name: &str) -> Area {
     Area {
         id,
         parent,
