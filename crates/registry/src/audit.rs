@@ -121,7 +121,7 @@ impl Registry {
         }
         let detail = serde_json::json!({ "classes": classes, "records": records }).to_string();
         self.database
-            .write(move |connection| {
+            .write_alone(move |connection| {
                 note(
                     connection,
                     &Step { detail: &detail, persons: persons.clone(), ..Step::new(now, Some(to), "read") },
@@ -149,7 +149,7 @@ impl Registry {
         });
         let detail = detail.to_string();
         self.database
-            .write(move |connection| {
+            .write_alone(move |connection| {
                 note(connection, &Step { detail: &detail, ..Step::new(now, Some(to), "read-audit") })
             })
             .await

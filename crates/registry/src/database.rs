@@ -213,6 +213,16 @@ impl Database {
         self.write_so(Begin::Locking, work).await
     }
 
+    /// As [`Database::write`], for work that reads nothing and only adds rows: others cannot be in its way.
+    pub(crate) async fn write_alone<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: Failure + Send + 'static,
+        F: FnMut(&mut Connection) -> Result<T, E> + Send + 'static,
+    {
+        self.write_so(Begin::Locking, work).await
+    }
+
     async fn write_so<T, E, F>(&self, how: Begin, work: F) -> Result<T, E>
     where
         T: Send + 'static,

@@ -132,7 +132,7 @@ impl Registry {
         let entries: usize = scopes.iter().map(|scope| scope.entries.len()).sum();
         let detail = format!(r#"{{"entries":{entries}}}"#);
         self.database
-            .write(move |connection| {
+            .write_alone(move |connection| {
                 let step = Step::new(now, Some(staff), "pull");
                 note(connection, &Step { device: Some(device), detail: &detail, persons: persons.clone(), ..step })
             })

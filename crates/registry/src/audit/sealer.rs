@@ -29,7 +29,7 @@ pub(super) const LEASE_MS: i64 = 2_000;
 /// Rows that one transaction seals at most.
 const MOST_ROWS: i64 = 256;
 /// Persons that one transaction puts into the index, and those of one row more: some 20 ms of the writer.
-const MOST_PERSONS: u64 = 1_024;
+const MOST_PERSONS: usize = 1_024;
 
 /// Persons of one statement: four values each, far below what either database takes.
 const PERSONS_PER_INSERT: usize = 500;
@@ -92,7 +92,8 @@ impl Sealer {
                 return Ok(());
             }
             let id = self.id;
-            let sealed = self.registry.database.write(move |connection| seal_some(connection, id, now)).await?;
+            // It locks the chain first. Serializable, it would be refused for every row that is noted meanwhile.
+            let sealed = self.registry.database.write_locking(move |connection| seal_some(connection, id, now)).await?;
             add(&self.registry.counters.audit_sealed, sealed);
             if sealed == 0 {
                 return Ok(()); // another node holds the lease
@@ -119,39 +120,41 @@ pub(super) fn seal_some(connection: &mut Connection, holder: Id, now: Instant) -
         .limit(MOST_ROWS)
         .select(AuditRow::as_select())
         .load(connection)?;
-    let (mut sealed, mut persons) = (0, 0);
+    let (mut sealed, mut persons) = (0, Vec::new());
     for row in rows {
         position += 1;
         hash = row.hash_after(&hash);
         let columns = (audit::position.eq(Some(position)), audit::hash.eq(Some(hash)));
         diesel::update(audit::table.find(row.id)).set(columns).execute(connection)?;
-        persons += index_persons(connection, position, &row)?;
+        persons.extend(index_of(&row.persons).into_iter().map(|person| (position, person)));
         sealed += 1;
-        if persons >= MOST_PERSONS {
+        if persons.len() >= MOST_PERSONS {
             break;
         }
     }
+    index(connection, &persons)?;
     let reached = (audit_chain::position.eq(position), audit_chain::hash.eq(hash));
     diesel::update(audit_chain::table.find(1)).set(reached).execute(connection)?;
     Ok(sealed)
 }
 
-fn index_persons(connection: &mut Connection, position: i64, row: &AuditRow) -> Result<u64, StoreError> {
-    let persons = index_of(&row.persons);
-    let columns = persons.iter().map(|((household, resident), scope)| {
-        (
-            audit_person::position.eq(position),
-            audit_person::household.eq(*household),
-            audit_person::resident.eq(*resident),
-            audit_person::scope.eq(*scope),
-        )
-    });
-    let columns: Vec<_> = columns.collect();
-    for some in columns.chunks(PERSONS_PER_INSERT) {
-        let insert = diesel::insert_into(audit_person::table).values(some);
+/// Household and resident, with the grid.
+type Person = ((Id, Id), Id);
+
+fn index(connection: &mut Connection, persons: &[(i64, Person)]) -> Result<(), StoreError> {
+    for some in persons.chunks(PERSONS_PER_INSERT) {
+        let row = |(position, ((household, resident), scope)): &(i64, Person)| {
+            (
+                audit_person::position.eq(*position),
+                audit_person::household.eq(*household),
+                audit_person::resident.eq(*resident),
+                audit_person::scope.eq(*scope),
+            )
+        };
+        let insert = diesel::insert_into(audit_person::table).values(some.iter().map(row).collect::<Vec<_>>());
         on_each!(connection, |one| insert.execute(one))?;
     }
-    Ok(persons.len() as u64)
+    Ok(())
 }
 
 /// The index of the persons of a row: household and resident, each once, with the grid.

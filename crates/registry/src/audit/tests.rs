@@ -71,6 +71,36 @@ async fn who_read_about_somebody_is_found_with_why_and_from_where() {
     assert_eq!(found.iter().filter(by_phone).count(), 2);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_who_seal_and_those_who_read_are_never_in_each_others_way() {
+    const READERS: usize = 8;
+    const READS: usize = 40;
+    let (district, sealer, new) = read_about().await;
+    let again = district.registry.figures().attempts_again;
+    let about = Subject { scope: scope(0), household: new.household, resident: None };
+    let mut reading = tokio::task::JoinSet::new();
+    for _ in 0..READERS {
+        let registry = district.registry.clone();
+        reading.spawn(async move {
+            for _ in 0..READS {
+                registry.note_shown(AGENT, BTreeSet::from([about]), &["household"], 1, NOW).await.unwrap();
+            }
+        });
+    }
+    let other = district.registry.sealer().unwrap();
+    while !reading.is_empty() {
+        let (one, two) = tokio::join!(sealer.seal(NOW), other.seal(NOW));
+        one.and(two).unwrap();
+        while let Some(done) = reading.try_join_next() {
+            done.unwrap();
+        }
+    }
+    sealer.seal(NOW).await.unwrap();
+    assert_eq!(district.registry.figures().attempts_again, again);
+    let report = verify(&district);
+    assert!(report.is_clean() && report.unsealed == 0 && report.rows >= (READERS * READS) as u64, "{report:?}");
+}
+
 #[tokio::test]
 async fn an_auditor_of_one_grid_sees_its_persons_alone_and_pages_go_on_where_they_ended() {
     let (district, sealer, new) = read_about().await;
