@@ -127,7 +127,7 @@ fn a_phone_is_told_of_its_own_grids_alone_and_of_none_once_it_is_revoked() {
     }
     correct(&zhou, household, "120");
     assert_eq!(of_li.recv_timeout(SHOWN_WITHIN), Ok(Ring::Moved(household)));
-    let path = format!("/v1/devices/{}", li.owner().device);
+    let path = format!("/v1/staff/{}/devices/{}", LI.id(), li.owner().device);
     assert!(Session::of(&WU, &server).remove(&path).status < 300);
     correct(&zhou, household, "119");
     let next = std::iter::from_fn(|| of_li.recv_timeout(SHOWN_WITHIN).ok());

@@ -7,7 +7,6 @@ use gridwork_domain::fields::Record;
 use gridwork_domain::household::RecordPath;
 use gridwork_domain::id::{FactId, HouseholdId};
 use gridwork_phone::{Phone, Ring};
-use gridwork_roster::{COLUMNS, Holds, Language};
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::ops::ControlFlow;
@@ -49,7 +48,8 @@ pub(super) fn watch(phone: &mut Phone) -> Result<(), Box<dyn Error>> {
             }
         }
         let tells = |ring: &Ring| !matches!(ring, Ring::Cut { .. });
-        if !rings.iter().any(tells) && !(failed && rings.is_empty()) {
+        let again = failed && rings.is_empty();
+        if !again && !rings.iter().any(tells) {
             continue;
         }
         let report = phone.sync()?;
@@ -142,7 +142,7 @@ impl OneSeen {
         });
         let needs = known.household.needs();
         let needs = needs.map(|(path, one)| (format!("{} of {}", path.kind, path.subject), line(&one.attributes)));
-        let conflicts = known.conflicts.iter().map(|one| header(&one.path.record.container, &one.path.field));
+        let conflicts = known.conflicts.iter().map(|one| header(&one.path.field));
         let (needs, conflicts, visits) = (needs.collect(), conflicts.collect(), visits.collect());
         Self { needs, conflicts, visits, records: known.household.records }
     }
@@ -157,7 +157,7 @@ impl OneSeen {
                     let or_nothing = |value: Option<String>| value.unwrap_or_else(|| "(nothing)".to_owned());
                     let whose = value(Some(record), "name").filter(|_| field != "name");
                     let whose = whose.map_or_else(String::new, |name| format!(" of {name}"));
-                    println!("  {}{whose}: {} → {}", header(&path.container, field), or_nothing(was), or_nothing(is));
+                    println!("  {}{whose}: {} → {}", header(field), or_nothing(was), or_nothing(is));
                 }
             }
         }
@@ -184,8 +184,6 @@ fn value(record: Option<&Record>, field: &str) -> Option<String> {
 }
 
 /// What people call a field.
-fn header(container: &str, field: &str) -> String {
-    let is_it = |holds: Holds| matches!(holds, Holds::Field(of, name) if of == container && name == field);
-    let column = COLUMNS.iter().find(|column| is_it(column.holds));
-    column.map_or_else(|| field.replace('_', " "), |column| column.header(Language::English).to_owned())
+fn header(field: &str) -> String {
+    field.replace('_', " ")
 }
