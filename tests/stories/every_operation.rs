@@ -2,17 +2,19 @@
 //!
 //! An operation that this story does not know how to call fails it: whoever adds one adds its body below.
 
-use crate::device::Device;
+use crate::device::{Device, random, sign};
 use crate::rest::{Answer, Session, text};
 use crate::server::Server;
 use crate::town::{COMMUNITY, GRID, LI, NEIGHBOURS, Place, Town, WU, ZHOU, now};
-use crate::wire::Sent;
+use crate::wire::{Sent, connect};
+use ed25519_dalek::SigningKey;
 use gridwork_domain::id::StaffId;
 use gridwork_domain::permission::{Operation, Within};
 use gridwork_domain::staff::{Assignment, Role, Staff};
 use gridwork_registry::Administration;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::io::{Read, Write};
 use ureq::http::Method;
 
 /// An operation for staff.
@@ -243,4 +245,50 @@ fn every_operation_ends_at_the_border_of_the_callers_area() {
             (200..300).contains(&answer.status) || ["decideConflict", "importRoster"].contains(&operation.id.as_str());
         assert!(well, "{} {path} from inside: {answer:?}", operation.id);
     }
+}
+
+#[test]
+fn a_phone_may_exchange_and_follow_changes_with_its_proof_and_nothing_else() {
+    let town = Town::new();
+    let server = town.serve();
+    let device = Device::enrol(&server, &LI);
+    let document = Sent::new("GET", "/openapi.json").send(server.address()).json();
+    let items = document["paths"].as_object().expect("paths").values();
+    let operations_ = items.flat_map(|item| item.as_object().expect("operations").values());
+    let of_devices = operations_.filter(|one| {
+        let schemes = one["security"].as_array().cloned().unwrap_or_default();
+        schemes.iter().any(|scheme| scheme.get("device").is_some())
+    });
+    let mut of_devices: Vec<_> = of_devices.map(|one| text(&one["operationId"])).collect();
+    of_devices.sort_unstable();
+    assert_eq!(of_devices, ["exchange", "followChanges"]);
+
+    // Its token opens nothing without the proof of its key.
+    let session = Session::with_token(&server, &device.token);
+    for operation in operations(&server) {
+        let answer = operation.call(&session, &operation.path(None), &json!({}));
+        assert_eq!(answer.status, 401, "{}: {answer:?}", operation.id);
+    }
+    let follow = Sent::new("GET", "/v1/events").with("authorization", &format!("Bearer {}", device.token));
+    let signed = sign(&device.key, &device.id, follow.clone());
+    assert_eq!(status_of(&server, &signed), 200);
+    assert_eq!(status_of(&server, &signed), 401, "a proof is good once");
+    let another = SigningKey::from_bytes(&random());
+    assert_eq!(status_of(&server, &sign(&another, &device.id, follow.clone())), 401, "a stolen token alone");
+    let of_another = Sent { path: "/v1/sync".to_owned(), ..follow };
+    let elsewhere = sign(&device.key, &device.id, of_another);
+    assert_eq!(
+        status_of(&server, &Sent { path: "/v1/events".to_owned(), ..elsewhere }),
+        401,
+        "a proof of another path"
+    );
+}
+
+/// The status of an answer that may have no end.
+fn status_of(server: &Server, sent: &Sent) -> u16 {
+    let mut stream = connect(server.address());
+    stream.write_all(&sent.to_bytes()).expect("it is sent");
+    let mut begin = [0; 12];
+    stream.read_exact(&mut begin).expect("a status line");
+    std::str::from_utf8(&begin[9..]).expect("ASCII").parse().expect("a status")
 }

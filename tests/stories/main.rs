@@ -42,3 +42,4 @@ mod staff;
 mod store;
 mod tampering;
 mod together;
+mod watch;

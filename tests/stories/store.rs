@@ -33,7 +33,14 @@ pub(crate) fn unmake(folder: &Path) {
     }
 }
 
-fn server() -> Option<String> {
+/// Whether a database of that name is on a server.
+pub(crate) fn is_there(server: &str, name: &str) -> bool {
+    let (host, _) = server.rsplit_once('/').expect("a URL with a database");
+    PgConnection::establish(&format!("{host}/{name}")).is_ok()
+}
+
+/// The PostgreSQL server of this run, if it is one on PostgreSQL.
+pub(crate) fn server() -> Option<String> {
     std::env::var("GRIDWORK_TEST_POSTGRES").ok().filter(|url| !url.is_empty())
 }
 

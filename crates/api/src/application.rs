@@ -159,6 +159,8 @@ impl Application {
 fn serve(settings: &Settings, state: Data<State>) -> io::Result<(Server, SocketAddr)> {
     let server = HttpServer::new(move || app(state.clone()))
         .workers(settings.workers)
+        // An event is small, and goes out at once: otherwise the second of two waits for the first to be acknowledged.
+        .tcp_nodelay(true)
         .max_connections(settings.max_connections)
         .backlog(limits::LONGEST_BACKLOG)
         .keep_alive(Duration::from_secs(limits::KEEP_ALIVE_S))

@@ -71,13 +71,7 @@ impl FromRequest for DeviceCaller {
         let payload = payload.take();
         Box::pin(async move {
             let Admitted { state, token, proof, coding, length } = admitted?;
-            let device = state.registry.device_by_token(&token, now).await?;
-            let device = device.filter(|device| device.id.to_string() == proof.key_id()).ok_or_else(|| {
-                Problem::new(Kind::Unauthenticated, "the token is not, or no longer, that of the device that signed")
-            })?;
-            tracing::Span::current().record("caller", tracing::field::display(device.id));
-            // Before anything of the device's is taken: a stolen token alone holds none of it.
-            proof.verify_signature(&device.public_key)?;
+            let device = prove(&state, &token, &proof, now).await?;
             let slot = state.per_device.take(device.id)?;
             let held = state.sync_memory.take(length)?;
             let bytes = body::read(payload, length).await?;
@@ -86,6 +80,20 @@ impl FromRequest for DeviceCaller {
             Ok(Self { device, proof, body, slot })
         })
     }
+}
+
+/// The device of this token, if it was its key that signed.
+///
+/// # Errors
+/// A problem that says why not. Nothing of the device's is taken before: a stolen token alone holds none of it.
+pub(crate) async fn prove(state: &State, token: &str, proof: &Proof, now: Instant) -> Result<Device, Problem> {
+    let device = state.registry.device_by_token(token, now).await?;
+    let device = device.filter(|device| device.id.to_string() == proof.key_id()).ok_or_else(|| {
+        Problem::new(Kind::Unauthenticated, "the token is not, or no longer, that of the device that signed")
+    })?;
+    tracing::Span::current().record("caller", tracing::field::display(device.id));
+    proof.verify_signature(&device.public_key)?;
+    Ok(device)
 }
 
 /// What the headers say, judged before anything is looked up or read.

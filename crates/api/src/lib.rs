@@ -20,6 +20,7 @@ mod device_caller;
 mod edit;
 mod entity_tag;
 mod envelope;
+mod follower;
 mod gate;
 mod idempotency;
 mod metrics;

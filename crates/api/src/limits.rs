@@ -87,6 +87,9 @@ pub const MOST_STREAMS: usize = 1_024;
 /// Streams of events that one member of staff has open at once: some windows, and some whose loss we did not notice yet.
 pub const STREAMS_PER_STAFF: usize = 8;
 
+/// Streams of events that one device has open at once: one, and some whose loss we did not notice yet.
+pub const STREAMS_PER_DEVICE: usize = 4;
+
 /// Seconds after which a stream of events ends; its reader opens another where it ended.
 pub const LONGEST_STREAM_S: u32 = 60 * 60;
 

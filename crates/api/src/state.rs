@@ -13,6 +13,8 @@ use tokio::sync::watch;
 
 /// What a device with too many exchanges reads.
 const TOO_MANY_OF_DEVICE: &str = "this device has too many requests under way: wait for their answers";
+/// What a device with too many streams reads.
+const TOO_MANY_STREAMS_OF_DEVICE: &str = "this device has too many streams of events open: close one";
 /// What somebody with too many streams reads.
 const TOO_MANY_STREAMS: &str = "you have too many streams of events open: close one, or share it";
 
@@ -42,6 +44,8 @@ pub(crate) struct State {
     pub(crate) streams: Gate,
     /// Streams of each member of staff.
     pub(crate) streams_of: Each<StaffId>,
+    /// Streams of each device.
+    pub(crate) streams_of_device: Each<DeviceId>,
     /// Whether the server is ending: then streams end, too.
     pub(crate) ending: watch::Sender<bool>,
     /// Before enrolment codes, which anybody may try.
@@ -64,6 +68,7 @@ impl State {
             exports: Gate::new(limits::CONCURRENT_EXPORTS, limits::WAITING_EXPORTS, Kind::Unavailable),
             streams: Gate::new(limits::MOST_STREAMS, 0, Kind::Unavailable),
             streams_of: Each::new(limits::STREAMS_PER_STAFF, TOO_MANY_STREAMS),
+            streams_of_device: Each::new(limits::STREAMS_PER_DEVICE, TOO_MANY_STREAMS_OF_DEVICE),
             ending: watch::Sender::new(false),
             enrolments: Gate::new(limits::CONCURRENT_ENROLMENTS, limits::WAITING_ENROLMENTS, Kind::TooMany),
         })

@@ -6,8 +6,10 @@
 
 mod comparison;
 mod district;
+mod entrance;
 mod journal;
 mod memory;
+mod nodes;
 mod processes;
 mod proxy;
 mod report;
@@ -37,6 +39,15 @@ pub(crate) struct Arguments {
     /// A tenth of the district.
     #[arg(long)]
     quick: bool,
+    /// Nodes over one PostgreSQL database, behind one address.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=9))]
+    nodes: u8,
+    /// A PostgreSQL server, `postgres://USER@HOST/NAME`, on which the demo makes a database of its own; a file if none.
+    #[arg(long, value_name = "URL")]
+    postgres: Option<String>,
+    /// A Redis server, `redis://HOST:PORT/`, by which the nodes hint at each other's changes.
+    #[arg(long, value_name = "URL", requires = "postgres")]
+    redis: Option<String>,
     /// Ends server and phone processes with SIGKILL this many times while the phones sync.
     #[arg(long, default_value_t = 0)]
     kill: u64,
@@ -62,6 +73,9 @@ const MARKER: &str = "this-folder-belongs-to-gridwork-demo";
 /// # Errors
 /// Something could not be done at all; what was done wrongly stands in the report.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
+    if arguments.nodes > 1 && arguments.postgres.is_none() {
+        return Err("several nodes share one PostgreSQL database: name a server with --postgres".into());
+    }
     make_folder(&arguments.dir)?;
     let dir = arguments.dir.canonicalize()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;

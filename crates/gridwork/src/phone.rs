@@ -1,5 +1,7 @@
 //! `gridwork phone`: what a grid leader's app does, from the command line.
 
+mod watch;
+
 use clap::{Args, Subcommand, ValueEnum};
 use gridwork_domain::edit::{Action, NewResident};
 use gridwork_domain::fields::{Fields, Kind, Record, Value};
@@ -91,6 +93,12 @@ enum Step {
         #[arg(long)]
         server: Option<String>,
     },
+    /// Stays connected, syncs as soon as something changes, and says what changed, until Ctrl-C.
+    Watch {
+        /// Another URL of the server from now on.
+        #[arg(long)]
+        server: Option<String>,
+    },
     /// What has not been sent, what was refused and why, and when the server was last reached.
     Status,
 }
@@ -174,6 +182,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
             record(&mut phone, *household, Action::AddResident(resident))?;
         }
         Step::Sync { server } => sync(&mut phone, server.as_deref())?,
+        Step::Watch { server } => {
+            if let Some(server) = server {
+                phone.set_server(server)?;
+            }
+            watch::watch(&mut phone)?;
+        }
         Step::Status => status(&phone),
     }
     Ok(())

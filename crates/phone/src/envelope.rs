@@ -102,7 +102,8 @@ impl Link<'_> {
     }
 }
 
-fn failure(posted: &Posted) -> Failure {
+/// What a status that is no success means.
+pub(crate) fn failure(posted: &Posted) -> Failure {
     let problem: Problem = unpack(posted).ok().and_then(|body| serde_json::from_slice(&body).ok()).unwrap_or_default();
     let what = problem.detail.or(problem.title).unwrap_or_default();
     let what = if what.is_empty() { format!("status {}", posted.status) } else { what };

@@ -8,10 +8,12 @@
 //! **Invariant:** what [`Phone::record`] answered with `Ok` is on the disk, and reaches the registry exactly once,
 //! whatever is killed or cut on the way.
 
+mod doorbell;
 mod driver;
 mod dump;
 mod enrolment;
 mod envelope;
+mod event_stream;
 mod identity;
 mod phone;
 mod store;
@@ -20,6 +22,7 @@ mod surroundings;
 mod tests;
 mod transport;
 
+pub use doorbell::{Doorbell, Ring};
 pub use driver::SyncReport;
 pub use dump::{Dump, FactDump, HouseholdDump};
 pub use enrolment::EnrolError;

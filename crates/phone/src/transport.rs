@@ -11,6 +11,14 @@ use std::time::Duration;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the whole exchange may take: a quarter of a megabyte over a bad mobile link.
 const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(90);
+/// How long until the head of an answer without end is there.
+const FIRST_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long such an answer may be silent: the server says something every 15 seconds.
+const LONGEST_SILENCE: Duration = Duration::from_secs(40);
+/// Media type of server-sent events.
+const EVENTS: &str = "text/event-stream";
+/// Bytes of an answer that says why there is no stream.
+const LARGEST_REFUSAL_BYTES: u64 = 64 * 1024;
 /// Bytes of an answer as transferred.
 const LARGEST_BODY_BYTES: u64 = 16 * 1024 * 1024;
 /// Bytes of each connection's buffers; bodies stream through them.
@@ -103,6 +111,62 @@ impl Transport for HttpTransport {
         if posted.body.len() as u64 > LARGEST_BODY_BYTES {
             return Err(NetworkError(format!("the answer has more than {LARGEST_BODY_BYTES} bytes")));
         }
+        if posted.status == 503 {
+            // Another connection may lead to another node, which is less busy.
+            *self = Self::new();
+        }
         Ok(posted)
+    }
+}
+
+/// HTTP answers without an end that is known: each is on a connection of its own, with TLS for `https`.
+pub(crate) struct Streaming {
+    agent: ureq::Agent,
+}
+
+impl Streaming {
+    /// Ready to ask; nothing is connected yet.
+    pub(crate) fn new() -> Self {
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .timeout_connect(Some(CONNECT_TIMEOUT))
+            .timeout_recv_response(Some(FIRST_TIMEOUT))
+            .timeout_per_read(Some(LONGEST_SILENCE))
+            .max_idle_connections(0)
+            .input_buffer_size(BUFFER_BYTES)
+            .output_buffer_size(BUFFER_BYTES)
+            .build();
+        Self { agent: config.into() }
+    }
+
+    /// Asks for a stream of events; the inner error is an answer that is none.
+    ///
+    /// # Errors
+    /// [`NetworkError`].
+    pub(crate) fn get(
+        &self,
+        url: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<Result<impl Read + use<>, Posted>, NetworkError> {
+        let mut request = self.agent.get(url).header("accept", EVENTS).header("accept-encoding", "identity");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = request.call().map_err(|error| NetworkError(error.to_string()))?;
+        let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok());
+        let status = answer.status().as_u16();
+        if status == 200 && header("content-type").is_some_and(|kind| kind.starts_with(EVENTS)) {
+            return Ok(Ok(answer.into_body().into_reader()));
+        }
+        let mut refused = Posted {
+            status,
+            retry_after_s: header("retry-after").and_then(|value| value.parse().ok()),
+            encoding: header("content-encoding").map(str::to_owned),
+            body: Vec::new(),
+        };
+        let read = answer.into_body().into_reader().take(LARGEST_REFUSAL_BYTES).read_to_end(&mut refused.body);
+        read.map_err(|error| NetworkError(error.to_string()))?;
+        Ok(Err(refused))
     }
 }

@@ -22,8 +22,8 @@ use std::collections::BTreeSet;
 pub(crate) struct LeftToDo {
     /// Documents whose snapshots lag, saved anew.
     folded: Vec<(DocumentKey, Saved)>,
-    /// Documents that cannot be loaded, and why.
-    unreadable: Vec<(DocumentKey, String)>,
+    /// Documents that could not be loaded.
+    pub(crate) unreadable: Vec<DocumentKey>,
 }
 
 /// The registry as the answer sees it.
@@ -115,9 +115,9 @@ impl View for AnswerView<'_> {
     fn whole(&self, key: &DocumentKey) -> Result<Option<Whole>, StoreError> {
         let saved = match snapshot::save(&mut self.connection.borrow_mut(), key) {
             Ok(saved) => saved,
-            Err(StoreError::Unreadable(reason)) => {
+            Err(StoreError::Unreadable(_)) => {
                 add(&self.counters.unreadable, 1);
-                self.left_to_do.borrow_mut().unreadable.push((*key, reason));
+                self.left_to_do.borrow_mut().unreadable.push(*key);
                 return Ok(None);
             }
             Err(error) => return Err(error),
@@ -155,15 +155,19 @@ impl Registry {
     /// Does what reading has left to do, behind everybody's back; if the writer is busy, the next reader leaves it again.
     pub(crate) fn maintain(&self, left_to_do: LeftToDo, now: Instant) {
         let LeftToDo { folded, unreadable } = left_to_do;
-        if folded.is_empty() && unreadable.is_empty() {
-            return;
+        if !folded.is_empty() {
+            self.database.write_later(move |connection| {
+                let mut store = |(key, saved): &(_, Saved)| {
+                    snapshot::store(connection, &snapshot::row(key, saved.position, &saved.bytes)?)
+                };
+                folded.iter().try_for_each(&mut store)
+            });
         }
-        self.database.write_later(move |connection| {
-            for (key, saved) in &folded {
-                snapshot::store(connection, &snapshot::row(key, saved.position, &saved.bytes)?)?;
-            }
-            let ledger = Ledger::new(connection, now, BTreeSet::new())?;
-            unreadable.iter().try_for_each(|(key, reason)| ledger.freeze(key, reason))
-        });
+        if !unreadable.is_empty() {
+            self.database.write_later_locking(move |connection| {
+                let ledger = Ledger::new(connection, now, BTreeSet::new())?;
+                unreadable.iter().try_for_each(|key| ledger.freeze_if_unreadable(key))
+            });
+        }
     }
 }

@@ -11,11 +11,13 @@
 mod blob;
 mod connection;
 mod either;
+mod temporary;
 mod writer;
 
 pub(crate) use blob::{Blob, DocumentBlob, HashBlob, Id, PlaceBlob};
 pub(crate) use connection::Opener;
 pub(crate) use either::on_each;
+pub use temporary::TemporaryDatabase;
 
 use crate::figures::{Counters, add};
 use crate::origin::Origin;
@@ -268,11 +270,23 @@ impl Database {
 
     /// Queues `work` for the writer if there is room, and waits for nothing.
     pub(crate) fn write_later(&self, work: impl FnMut(&mut Connection) -> Result<(), StoreError> + Send + 'static) {
+        self.write_later_so(Begin::Serializable, work);
+    }
+
+    /// As [`Database::write_later`], for work that itself locks what it reads before it reads it: a ledger's.
+    pub(crate) fn write_later_locking(
+        &self,
+        work: impl FnMut(&mut Connection) -> Result<(), StoreError> + Send + 'static,
+    ) {
+        self.write_later_so(Begin::Locking, work);
+    }
+
+    fn write_later_so(&self, how: Begin, work: impl FnMut(&mut Connection) -> Result<(), StoreError> + Send + 'static) {
         let report = |error: &StoreError| tracing::warn!(%error, "maintenance is left for later");
         let answer = move |outcome: Result<(), StoreError>| {
             let _ = outcome.inspect_err(report);
         };
-        let _ = self.submit(Begin::Serializable, work, answer).inspect_err(report);
+        let _ = self.submit(how, work, answer).inspect_err(report);
     }
 
     /// Lets the writer finish what is queued and close the database. Later jobs are refused.

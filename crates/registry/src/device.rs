@@ -2,13 +2,16 @@
 //!
 //! A token is 32 random bytes; the registry keeps its SHA-256 alone. It lives as long as an assignment of its owner.
 
+use crate::area_tree::{Reach, grants_of};
 use crate::database::{Blob, Connection, HashBlob, Id, StoreError};
 use crate::entitlement::{CONTACT_MS, assignments_of, counts};
+use crate::exchange::ExchangeError;
 use crate::log::Sender;
+use crate::nonce::{Nonce, use_nonce};
 use crate::registry::Registry;
 use crate::tables::device;
 use diesel::prelude::*;
-use gridwork_domain::id::StaffId;
+use gridwork_domain::id::{DeviceId, StaffId};
 use gridwork_domain::instant::Instant;
 use gridwork_domain::staff::{Assignment, Device, Operation};
 use sha2::{Digest, Sha256};
@@ -62,6 +65,40 @@ impl Registry {
                 let held = assignments_of(connection, device.staff)?;
                 let may_exchange = |one: &Assignment| one.role.may(Operation::Exchange) && counts(one, &sender);
                 Ok(held.iter().any(may_exchange).then_some(device))
+            })
+            .await
+    }
+
+    /// The grids of which a device is told that something changed, now that it begins to follow them. `nonce` is that of the
+    /// signed request, and is used up.
+    ///
+    /// # Errors
+    /// [`ExchangeError`].
+    pub async fn begin_to_follow(&self, device: &Device, nonce: Nonce, now: Instant) -> Result<Reach, ExchangeError> {
+        let id = device.id;
+        let is_new = self.database.write(move |connection| use_nonce(connection, id, nonce, now)).await?;
+        if !is_new {
+            return Err(ExchangeError::Replayed);
+        }
+        self.device_reach(id, now).await?.ok_or(ExchangeError::Revoked)
+    }
+
+    /// The grids of which a device is told that something changed: those that its owner may read, as in an exchange; `None`
+    /// if it was revoked, or its owner holds no office any more for which devices exchange.
+    ///
+    /// # Errors
+    /// As the store says.
+    pub async fn device_reach(&self, of: DeviceId, now: Instant) -> Result<Option<Reach>, StoreError> {
+        let areas = self.areas.clone();
+        self.database
+            .read(move |connection| {
+                let active = device::table.find(Id::from(of)).filter(device::revoked_at.is_null());
+                let owner: Option<Id> = active.select(device::staff).get_result(connection).optional()?;
+                let Some(owner) = owner else { return Ok(None) };
+                let tree = areas.tree(connection)?;
+                let grants = grants_of(connection, &tree, owner.into(), now)?;
+                let may_exchange = grants.iter().any(|grant| grant.role.may(Operation::Exchange));
+                Ok(may_exchange.then(|| Reach::of(&grants, Operation::Read)))
             })
             .await
     }

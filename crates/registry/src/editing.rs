@@ -147,7 +147,8 @@ impl Registry {
         answer: Option<Keep<Edited>>,
     ) -> Result<Edited, EditError> {
         let edited = self.database.write_locking(move |connection| {
-            let ledger = Ledger::new(connection, now, new_home.into_iter().collect())?;
+            let sender = Sender { staff: by, device: None, at: now, last_contact: now };
+            let ledger = Ledger::of_sender(connection, &sender, new_home.into_iter().collect())?;
             let applied = apply(&ledger, by, &edit, seen.clone(), new_home)?;
             let heads = heads_of(&ledger, &applied.key)?;
             let conflicts = ledger.query(|connection| conflicts_of(connection, edit.household))?;
@@ -268,8 +269,8 @@ fn apply(
     let sender = Sender { staff: by, device: None, at: ledger.now, last_contact: ledger.now };
     let household = DocumentKey::from(DocumentId::household(edit.household));
     let registers = matches!(edit.action, Action::RegisterHousehold { .. });
-    let home = match (ledger.document(&household)?, registers) {
-        (Some(known), false) => known.home,
+    let home = match (ledger.home(&household)?, registers) {
+        (Some(home), false) => home,
         (Some(_), true) => return Err(EditError::Exists),
         (None, true) => new_home.ok_or(EditError::NoHome)?,
         (None, false) => return Err(EditError::NoSuchHousehold),
@@ -281,6 +282,9 @@ fn apply(
     if !ledger.may(&sender, home, operation(key.id.kind()))? {
         let may_read = registers || ledger.may(&sender, home, Operation::Read)?;
         return Err(if may_read { EditError::NotEntitled } else { EditError::NoSuchHousehold });
+    }
+    if ledger.document(&household)?.is_some_and(|known| known.home != home) {
+        return Err(StoreError::Contended.into()); // it has moved before its feed was locked
     }
     let (change, concurrent) = match &outcome {
         Outcome::Household(writes) => build(ledger, &key, edit, by, writes, seen)?,

@@ -55,7 +55,12 @@ struct Pushed {
     hashes: BTreeSet<(DocumentKey, ChangeHash)>,
     request: Arc<Request>,
     moved: BTreeSet<ScopeId>,
+    /// How many changes had each outcome.
+    tally: Tally,
 }
+
+/// How many changes were merged, known, held and quarantined, in the order of [`Outcome`].
+type Tally = [u64; 4];
 
 fails_as_the_store_does!(ExchangeError);
 
@@ -75,7 +80,7 @@ impl Registry {
         if request.device() != device.id {
             return Err(ExchangeError::OtherDevice);
         }
-        let (id, staff, counters) = (device.id, device.staff, self.counters.clone());
+        let (id, staff) = (device.id, device.staff);
         let request = Arc::new(request);
         let pushed = self.database.write_locking(move |connection| {
             if !use_nonce(connection, id, nonce, received_at)? {
@@ -85,10 +90,12 @@ impl Registry {
             // It was not when its token was found good.
             let last_contact = last_contact.ok_or(ExchangeError::Revoked)?;
             let sender = Sender { staff, device: Some(id), at: received_at, last_contact };
-            Ok::<_, ExchangeError>(take_in(connection, &counters, &sender, &request)?)
+            Ok::<_, ExchangeError>(take_in(connection, &sender, &request)?)
         });
-        let Pushed { verdicts, hashes, request, moved } = pushed.await?;
+        let Pushed { verdicts, hashes, request, moved, tally } = pushed.await?;
         self.news.committed(moved);
+        let Counters { merged, known, held, quarantined, .. } = &*self.counters;
+        [merged, known, held, quarantined].into_iter().zip(tally).for_each(|(counter, count)| add(counter, count));
         let (instance, counters) = (self.instance, self.counters.clone());
         let answered = self.database.read(move |connection| {
             let held = assignments_of(connection, staff)?;
@@ -141,23 +148,18 @@ impl Registry {
 }
 
 /// Takes in what a request declares and pushes.
-fn take_in(
-    connection: &mut Connection,
-    counters: &Counters,
-    sender: &Sender,
-    request: &Arc<Request>,
-) -> Result<Pushed, StoreError> {
+fn take_in(connection: &mut Connection, sender: &Sender, request: &Arc<Request>) -> Result<Pushed, StoreError> {
     let scopes = request.pushes.iter().map(Push::scope).collect();
-    let ledger = Ledger::new(connection, sender.at, scopes)?;
+    let ledger = Ledger::of_sender(connection, sender, scopes)?;
     bind_actors(&ledger, Owner { staff: sender.staff, device: sender.device }, request)?;
     let mut verdicts: Vec<ChangeVerdict> = Vec::new();
     let mut places: BTreeMap<(DocumentKey, ChangeHash), usize> = BTreeMap::new();
-    let mut tally = [0u64; 4];
+    let mut tally = Tally::default();
     let mut persons: BTreeSet<Subject> = BTreeSet::new();
     for push in &request.pushes {
         let key = push.key().map_err(|error| StoreError::Unreadable(error.to_string()))?;
         // Where it is at home; where the phone says it is, for a household that nobody knows.
-        let home = ledger.document(&key)?.map_or(push.scope(), |known| known.home);
+        let home = ledger.home(&key)?.unwrap_or(push.scope());
         persons.insert(Subject { scope: home, household: key.id.subject(), resident: None });
         for bytes in &push.changes {
             let offered = Offered { key, scope: push.scope(), bytes };
@@ -191,11 +193,9 @@ fn take_in(
         let step = Step::new(sender.at, Some(sender.staff), "sync");
         let step = Step { device: sender.device, detail: &detail, persons: persons.clone(), ..step };
         ledger.query(|connection| note(connection, &step))?;
-        let totals = [&counters.merged, &counters.known, &counters.held, &counters.quarantined];
-        totals.into_iter().zip(tally).for_each(|(counter, count)| add(counter, count));
     }
     let moved = ledger.finish()?;
-    Ok(Pushed { verdicts, hashes: places.into_keys().collect(), request: request.clone(), moved })
+    Ok(Pushed { verdicts, hashes: places.into_keys().collect(), request: request.clone(), moved, tally })
 }
 
 /// The hash that a phone computes for a chunk: over all but the magic number and the checksum.

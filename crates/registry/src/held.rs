@@ -196,11 +196,25 @@ impl Ledger<'_> {
         }
     }
 
-    /// Marks a document that cannot be loaded.
+    /// Marks a document that somebody could not load, unless it was repaired since.
     ///
     /// # Errors
     /// As the store says.
-    pub(crate) fn freeze(&self, key: &DocumentKey, reason: &str) -> Result<(), StoreError> {
+    pub(crate) fn freeze_if_unreadable(&self, key: &DocumentKey) -> Result<(), StoreError> {
+        let Some(home) = self.home(key)? else { return Ok(()) };
+        self.lock(home)?;
+        match self.load(key) {
+            Ok(_) => Ok(()),
+            Err(StoreError::Unreadable(reason)) => self.freeze(key, &reason),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Marks a document that cannot be loaded, under the lock of its home's feed.
+    ///
+    /// # Errors
+    /// As the store says.
+    fn freeze(&self, key: &DocumentKey, reason: &str) -> Result<(), StoreError> {
         // Its row may be what cannot be read.
         let this = document::table.find(columns(key)).filter(document::frozen.eq(false));
         if self.query(|connection| diesel::update(this).set(document::frozen.eq(true)).execute(connection))? == 1 {

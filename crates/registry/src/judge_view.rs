@@ -29,7 +29,13 @@ impl View for JudgeView<'_, '_> {
     type Error = StoreError;
 
     fn home(&self, key: &DocumentKey) -> Result<Option<ScopeId>, StoreError> {
-        Ok(self.ledger.document(key)?.map(|known| known.home))
+        // Nobody who may write nothing there locks its feed.
+        match self.ledger.home(key)? {
+            Some(home) if self.ledger.may_write(self.sender, home)? => {
+                Ok(self.ledger.document(key)?.map(|known| known.home))
+            }
+            home => Ok(home),
+        }
     }
 
     fn may_write(&self, scope: ScopeId, kind: DocumentKind) -> Result<bool, StoreError> {

@@ -3,19 +3,19 @@
 //! It lives as long as one job of the writer. Assignments, owners of actors, rows of documents and what the judge asks of
 //! changes are read once per job; positions are counted here and written last.
 //!
-//! **Invariant:** nothing of a document is read before the feed of its home is locked; see [`feed_lock`].
+//! **Invariant:** nothing of a document but where it is at home is read before the feed of its home is locked, and no feed
+//! is locked for a sender who may write nothing there; see [`feed_lock`].
 //! **Invariant:** [`Ledger::finish`] is called before the transaction ends, or the transaction is rolled back.
 //! **Invariant:** whatever writes what is remembered here tells the ledger.
 
 mod batch;
+mod permission;
 
 pub(crate) use batch::Newcomer;
 
 use crate::database::{Connection, HashBlob, Id, StoreError, on_each};
-use crate::entitlement::{areas_around, assignments_of, gives, gives_now};
 use crate::entropy::random;
 use crate::feed_lock;
-use crate::log::Sender;
 use crate::log::{columns, count, split_heads};
 use crate::snapshot;
 use crate::tables::{actor, change, document, fact, held, quarantine, scope, staff};
@@ -24,7 +24,7 @@ use batch::Batch;
 use diesel::prelude::*;
 use gridwork_domain::id::{AreaId, DeviceId, ScopeId, StaffId};
 use gridwork_domain::instant::Instant;
-use gridwork_domain::staff::{Assignment, Operation};
+use gridwork_domain::staff::Assignment;
 use gridwork_sync::change::{Head, RawChange};
 use gridwork_sync::document::{ActorId, ChangeHash, DocumentKey};
 use std::cell::{Cell, RefCell};
@@ -161,7 +161,10 @@ impl<'c> Ledger<'c> {
     }
 
     /// Locks a feed that was not known to be needed. Returns whether it was not locked before.
-    fn lock(&self, of: ScopeId) -> Result<bool, StoreError> {
+    ///
+    /// # Errors
+    /// As the store says, [`StoreError::Contended`] if somebody else has it and it is out of order.
+    pub(crate) fn lock(&self, of: ScopeId) -> Result<bool, StoreError> {
         let mut positions = self.positions.borrow_mut();
         if positions.contains_key(&of) {
             return Ok(false);
@@ -193,19 +196,6 @@ impl<'c> Ledger<'c> {
             diesel::update(this).set(scope::position.eq(position)).execute(connection)?;
         }
         Ok(moved)
-    }
-
-    /// Whether who hands something in may do this in a scope, by their assignments.
-    ///
-    /// # Errors
-    /// As the store says.
-    pub(crate) fn may(&self, sender: &Sender, scope: ScopeId, operation: Operation) -> Result<bool, StoreError> {
-        let around = self.around(scope)?;
-        let held = self.assignments(sender.staff)?;
-        Ok(match sender.device {
-            Some(_) => gives(&held, &around, operation, sender),
-            None => gives_now(&held, &around, operation, sender.at),
-        })
     }
 
     /// Who is behind an actor.
@@ -279,6 +269,21 @@ impl<'c> Ledger<'c> {
         let new = ActorId(random()?);
         self.bind(new, Owner { staff: of, device: None })?;
         Ok(new)
+    }
+
+    /// Where a document is at home, without a lock: good for asking who may do something there. `None` if there is no such
+    /// document.
+    ///
+    /// # Errors
+    /// As the store says.
+    pub(crate) fn home(&self, key: &DocumentKey) -> Result<Option<ScopeId>, StoreError> {
+        if let Some(known) = self.documents.borrow().get(key) {
+            return Ok(Some(known.home));
+        }
+        let home: Option<Id> = self.query(|connection| {
+            document::table.find(columns(key)).select(document::home).get_result(connection).optional()
+        })?;
+        Ok(home.map(ScopeId::from))
     }
 
     /// What the log knows of a document; `None` if there is no such document.
@@ -421,23 +426,5 @@ impl<'c> Ledger<'c> {
         let head = Head { hash: new.hash, largest_op: new.largest_op };
         self.merged.borrow_mut().insert((*key, new.hash), head);
         self.last.borrow_mut().insert((*key, new.actor), Some((head, new.sequence)));
-    }
-
-    fn assignments(&self, of: StaffId) -> Result<Rc<[Assignment]>, StoreError> {
-        if let Some(found) = self.assignments.borrow().get(&of) {
-            return Ok(found.clone());
-        }
-        let found: Rc<[Assignment]> = self.query(|connection| assignments_of(connection, of))?.into();
-        self.assignments.borrow_mut().insert(of, found.clone());
-        Ok(found)
-    }
-
-    fn around(&self, scope: ScopeId) -> Result<Rc<[AreaId]>, StoreError> {
-        if let Some(found) = self.around.borrow().get(&scope) {
-            return Ok(found.clone());
-        }
-        let found: Rc<[AreaId]> = self.query(|connection| areas_around(connection, scope))?.into();
-        self.around.borrow_mut().insert(scope, found.clone());
-        Ok(found)
     }
 }

@@ -55,7 +55,7 @@ pub use audit::{
     AuditFilter, AuditFinding, AuditReport, AuditView, Head, NotAHead, Oversight, Sealer, Subject, audit_head,
     verify_audit,
 };
-pub use database::StoreError;
+pub use database::{StoreError, TemporaryDatabase};
 pub use device::DeviceView;
 pub use editing::{EditError, Edited, Import, ImportError, Imported};
 pub use enrolment::{EnrolError, Enrolled, EnrolmentCode};

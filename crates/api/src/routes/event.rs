@@ -6,9 +6,8 @@
 //! **Invariant:** whoever goes on with the id of the last event that they read misses nothing: it is told again, or they
 //! are told to read anew. A reader is told nothing from outside the reach that the last check found.
 
-use crate::caller::{Caller, credential};
-use crate::clock;
-use crate::gate::{Slot, Turn};
+use crate::follower::Follower;
+use crate::gate::Turn;
 use crate::limits;
 use crate::problem::Problem;
 use crate::request_parts::Filter;
@@ -17,10 +16,8 @@ use actix_web::http::header::{self, HeaderName};
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse, get};
 use futures_util::stream::unfold;
-use gridwork_domain::id::StaffId;
 use gridwork_domain::instant::Instant;
-use gridwork_domain::permission::Operation;
-use gridwork_registry::{Credential, Moved, Reach};
+use gridwork_registry::{Moved, Reach};
 use gridwork_sync::document::DocumentKind;
 use serde::Deserialize;
 use std::borrow::Cow;
@@ -78,10 +75,13 @@ impl PartialSchema for EventStream {
 ///
 /// The stream ends after an hour, with your session, and when the server stops. Go on with the id of the last event as
 /// `Last-Event-ID`, as browsers do by themselves: what happened since is told, and some of what was told before, again.
+///
+/// A phone follows the grids of its member of staff with its device's token and the proof of its key (RFC 9421), as in
+/// `exchange`, over an empty body and without a query.
 #[utoipa::path(
     operation_id = "followChanges",
     tag = "events",
-    security(("staff" = [])),
+    security(("staff" = []), ("device" = [])),
     extensions(("x-gridwork-permission" = json!("read"))),
     params(
         EventQuery,
@@ -94,7 +94,7 @@ impl PartialSchema for EventStream {
 )]
 #[get("/v1/events")]
 pub(crate) async fn follow(
-    caller: Caller,
+    follower: Follower,
     query: Filter<EventQuery>,
     request: HttpRequest,
     state: web::Data<State>,
@@ -103,25 +103,20 @@ pub(crate) async fn follow(
     if seconds > limits::LONGEST_STREAM_S {
         return Err(Problem::field("seconds", format!("is at most {}", limits::LONGEST_STREAM_S)));
     }
-    let credential = credential(&state, &request)?;
-    let slot = state.streams_of.take(caller.staff)?;
     let turn = state.streams.enter().await?;
-    let reach = caller.reach();
     // In this order: what comes in while the past is read is told at least once.
     let news = state.registry.listen();
-    let begin = begin(&state, &reach, &request, caller.now).await?;
+    let begin = begin(&state, &follower.reach, &request, follower.now).await?;
     let now = Moment::now();
     let stream = Stream {
         ending: state.ending.subscribe(),
         state,
-        credential,
-        reach,
+        follower,
         news,
         begin: Some(begin),
         ends_at: now + Duration::from_secs(seconds.into()),
         check_at: now + CHECK_EVERY,
         beat_at: now + BEAT_EVERY,
-        _slot: slot,
         _turn: turn,
     };
     let pieces = unfold(stream, async |mut stream| Some((Ok::<_, Infallible>(stream.next().await?), stream)));
@@ -138,15 +133,13 @@ const BEAT_EVERY: Duration = Duration::from_secs(limits::HEARTBEAT_S);
 /// A stream to one reader.
 struct Stream {
     state: web::Data<State>,
-    credential: Credential,
-    reach: Reach,
+    follower: Follower,
     news: broadcast::Receiver<Moved>,
     ending: watch::Receiver<bool>,
     begin: Option<Bytes>,
     ends_at: Moment,
     check_at: Moment,
     beat_at: Moment,
-    _slot: Slot<StaffId>,
     _turn: Turn,
 }
 
@@ -180,10 +173,7 @@ impl Stream {
     /// Looks whether the reader may go on, and how far they reach now. If not, or if that cannot be found out, the stream
     /// ends; whoever opens another is told why.
     async fn check(&mut self) -> Option<()> {
-        let checked =
-            Caller::admit(&self.state, self.credential.clone(), Ok(Operation::Read), None, clock::now()).await;
-        let caller = checked.inspect_err(|problem| tracing::info!(%problem, "a stream of events ends")).ok()?;
-        self.reach = caller.reach();
+        self.follower.reach = self.follower.check(&self.state).await?;
         self.check_at = Moment::now() + CHECK_EVERY;
         Some(())
     }
@@ -194,7 +184,7 @@ impl Stream {
         let mut piece = String::new();
         for _ in 0..MOST_AT_ONCE {
             match heard {
-                Ok(moved) if self.reach.contains(moved.scope) => write_moved(&mut piece, &moved, true),
+                Ok(moved) if self.follower.reach.contains(moved.scope) => write_moved(&mut piece, &moved, true),
                 Ok(_) => {}
                 Err(RecvError::Lagged(_)) => {
                     self.news = self.news.resubscribe();

@@ -78,9 +78,14 @@ pub(crate) fn grid(grid: u8) -> ScopeId {
     AreaId::from_bytes([0xa0 + grid; 16]).into()
 }
 
-/// A registry with grids, each with a leader.
+/// A registry in a folder with grids, each with a leader.
 pub(crate) async fn open(folder: &Path, grids: u8) -> Fallible<Registry> {
-    let registry = Registry::open(&Settings::new(format!("sqlite:{}", database(folder).display())))?;
+    open_at(&format!("sqlite:{}", database(folder).display()), grids).await
+}
+
+/// The same in the database of that URL.
+pub(crate) async fn open_at(url: &str, grids: u8) -> Fallible<Registry> {
+    let registry = Registry::open(&Settings::new(url))?;
     let area = |number: u8, parent: Option<u8>, code: &str| {
         Ok::<_, Box<dyn Error>>(Area {
             id: AreaId::from_bytes([number; 16]),
@@ -151,6 +156,11 @@ pub(crate) struct Server {
 impl Server {
     /// Starts it and waits until it is ready.
     pub(crate) fn start(folder: &Path) -> Fallible<Self> {
+        Self::start_with(folder, &[])
+    }
+
+    /// The same with further settings.
+    pub(crate) fn start_with(folder: &Path, settings: &[(&str, &str)]) -> Fallible<Self> {
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let process = Command::new(env!("CARGO_BIN_EXE_gridwork"))
             .arg("serve")
@@ -158,6 +168,7 @@ impl Server {
             .env("GRIDWORK_ADDRESS", address.to_string())
             .env("GRIDWORK_METRICS_ADDRESS", "127.0.0.1:0")
             .env("RUST_LOG", "warn")
+            .envs(settings.iter().copied())
             .stdout(Stdio::null())
             .spawn()?;
         let server = Self { process, address };

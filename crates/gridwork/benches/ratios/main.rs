@@ -5,6 +5,7 @@
 
 mod cold_start;
 mod district;
+mod doorbell;
 mod judging;
 mod pushing;
 mod timing;
@@ -16,10 +17,11 @@ type Outcome = Result<(), Box<dyn Error>>;
 /// What it measures, and how.
 type Benchmark = (&'static str, fn() -> Outcome);
 
-const BENCHMARKS: [Benchmark; 4] = [
+const BENCHMARKS: [Benchmark; 5] = [
     ("merging one visit, and one correction", judging::merging_one),
     ("judging a push of 50 visits", judging::judging_a_push),
     ("a durable push of 50 visits over HTTP", pushing::durable_push),
+    ("the doorbell: a REST edit on one node until a phone of another holds it", doorbell::doorbell),
     ("cold start of 400 households with 24 visits each", cold_start::cold_start),
 ];
 

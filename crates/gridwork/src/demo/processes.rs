@@ -1,5 +1,6 @@
-//! The demo's child processes: one server, and a process for each step of each phone. All of them can be killed.
+//! The demo's child processes: servers, and a process for each step of each phone. All of them can be killed.
 
+use super::nodes::{Nodes, Shared};
 use super::worker::Step;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -19,22 +20,23 @@ const ASK_EVERY: Duration = Duration::from_millis(4);
 /// Times that one phone is begun again before the demo gives up on it.
 const MOST_ATTEMPTS: u32 = 40;
 
-/// The server's process, begun again on the same port whenever it is killed.
+/// A server's process, begun again on the same port whenever it is killed.
 pub(crate) struct Server {
     address: SocketAddr,
     folder: PathBuf,
+    shared: Shared,
     process: Mutex<Child>,
 }
 
 impl Server {
-    /// Starts the server on the registry in `folder`, on `port` or on a free one.
+    /// Starts the server on the registry in `folder`, unless the settings say where it is, on `port` or on a free one.
     ///
     /// # Errors
     /// It does not start, or is not ready in time.
-    pub(crate) fn start(folder: &Path, port: u16) -> io::Result<Self> {
+    pub(crate) fn start(folder: &Path, shared: &Shared, port: u16) -> io::Result<Self> {
         let address = TcpListener::bind(("127.0.0.1", port))?.local_addr()?;
-        let process = spawn_server(folder, address)?;
-        let server = Self { address, folder: folder.to_owned(), process: Mutex::new(process) };
+        let process = Mutex::new(spawn_server(folder, shared, address)?);
+        let server = Self { address, folder: folder.to_owned(), shared: shared.clone(), process };
         server.wait_until_ready()?;
         Ok(server)
     }
@@ -42,11 +44,6 @@ impl Server {
     /// Where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
-    }
-
-    /// Its URL.
-    pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.address)
     }
 
     /// Ends the process with SIGKILL and starts it again.
@@ -58,7 +55,7 @@ impl Server {
             let mut process = lock(&self.process);
             process.kill()?;
             process.wait()?;
-            *process = spawn_server(&self.folder, self.address)?;
+            *process = spawn_server(&self.folder, &self.shared, self.address)?;
         }
         self.wait_until_ready()
     }
@@ -80,7 +77,7 @@ impl Server {
                     log(&self.folder).display()
                 )));
             }
-            if ureq::get(format!("{}/health/ready", self.url())).call().is_ok() {
+            if ureq::get(format!("http://{}/health/ready", self.address)).call().is_ok() {
                 return Ok(());
             }
             std::thread::sleep(ASK_EVERY);
@@ -98,15 +95,18 @@ impl Drop for Server {
     }
 }
 
-fn spawn_server(folder: &Path, address: SocketAddr) -> io::Result<Child> {
+fn spawn_server(folder: &Path, shared: &Shared, address: SocketAddr) -> io::Result<Child> {
     let log = std::fs::OpenOptions::new().create(true).append(true).open(log(folder))?;
     Command::new(std::env::current_exe()?)
         .arg("serve")
+        .env_remove("DATABASE_URL")
+        .env_remove("REDIS_URL")
         .env("GRIDWORK_DATA_DIR", folder)
         .env("GRIDWORK_ADDRESS", address.to_string())
         .env("GRIDWORK_METRICS_ADDRESS", "127.0.0.1:0")
         .env("GRIDWORK_ADMINISTRATOR_TOTP", "optional")
         .env("RUST_LOG", "warn")
+        .envs(shared.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)
         .stderr(log)
@@ -121,8 +121,8 @@ fn log(folder: &Path) -> PathBuf {
 pub(crate) struct Kills<'a> {
     /// How often.
     pub(crate) planned: u64,
-    /// The server, if it is killed too.
-    pub(crate) server: Option<&'a Server>,
+    /// The nodes, if they are killed too.
+    pub(crate) nodes: Option<&'a Nodes>,
     /// Decides who is killed.
     pub(crate) seed: u64,
 }
@@ -149,9 +149,9 @@ pub(crate) fn run_phones(
         while killed.load(Ordering::SeqCst) < due {
             let victim = random.random_range(0..running.len() * 2);
             let mut phone = running.get(victim).map(lock);
-            match (phone.as_mut().and_then(|slot| slot.as_mut()), kills.server) {
+            match (phone.as_mut().and_then(|slot| slot.as_mut()), kills.nodes) {
                 (Some(child), _) => child.kill()?,
-                (None, Some(server)) => server.kill_and_restart()?,
+                (None, Some(nodes)) => nodes.kill_and_restart_one(&mut *random)?,
                 (None, None) => break,
             }
             killed.fetch_add(1, Ordering::SeqCst);

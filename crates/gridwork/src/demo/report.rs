@@ -8,6 +8,10 @@ use std::fmt;
 pub(crate) struct Report {
     /// The seed from which everything was made.
     pub(crate) seed: u64,
+    /// Server processes over the one registry.
+    pub(crate) nodes: u64,
+    /// The name of the database that was made for it; none for a file.
+    pub(crate) database: Option<String>,
     /// Phones that recorded a day offline.
     pub(crate) phones: u64,
     /// Residents in the registry.
@@ -38,6 +42,8 @@ pub(crate) struct Report {
     pub(crate) bytes_per_visit_pushed: u64,
     /// Processes ended with SIGKILL, and begun again.
     pub(crate) killed: u64,
+    /// How many of these were servers.
+    pub(crate) nodes_killed: u64,
     /// Connections through the bad network.
     pub(crate) connections: u64,
     /// Connections cut at some byte.
@@ -80,6 +86,9 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.nodes > 1 {
+            writeln!(f, "{} nodes, killed {} times", self.nodes, self.nodes_killed)?;
+        }
         writeln!(
             f,
             "{} phones, {} households, {} residents, {} facts",

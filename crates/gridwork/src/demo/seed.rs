@@ -7,6 +7,7 @@ use gridwork_domain::instant::Instant;
 use gridwork_domain::staff::{Assignment, Role};
 use gridwork_registry::{Administration, Import, Registry};
 use std::error::Error;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Edits that are merged in one transaction.
 const BATCH_EDITS: usize = 1_000;
@@ -82,7 +83,7 @@ pub(crate) async fn stand_in(
     Ok(())
 }
 
-/// Merges the year's work, grid by grid; `done` is told of each batch. Blocks.
+/// Merges the year's work, grid by grid and so many grids at a time; `done` is told of each batch. Blocks.
 ///
 /// # Errors
 /// An edit is refused.
@@ -90,10 +91,29 @@ pub(crate) fn fill(
     registry: &Registry,
     district: &District,
     now: Instant,
-    mut done: impl FnMut(u64),
+    at_once: usize,
+    done: &(impl Fn(u64) + Sync),
+) -> Result<Filled, Box<dyn Error>> {
+    let next = AtomicUsize::new(0);
+    let fill = || fill_some(registry, district, now, &next, done).map_err(|error| error.to_string());
+    let parts = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..at_once).map(|_| scope.spawn(fill)).collect();
+        let joined = threads.into_iter().map(|thread| thread.join().map_err(|_| "filling panicked".to_owned())?);
+        joined.collect::<Result<Vec<_>, _>>()
+    })?;
+    Ok(Filled { edits: parts.iter().map(|part| part.edits).sum(), facts: parts.iter().map(|part| part.facts).sum() })
+}
+
+/// Merges the work of one grid after the other, as long as `next` gives any.
+fn fill_some(
+    registry: &Registry,
+    district: &District,
+    now: Instant,
+    next: &AtomicUsize,
+    done: &impl Fn(u64),
 ) -> Result<Filled, Box<dyn Error>> {
     let mut filled = Filled::default();
-    for grid in district.grids() {
+    while let Some(grid) = district.grids().get(next.fetch_add(1, Ordering::Relaxed)) {
         let home = Some(ScopeId::from(grid.area));
         let mut edits = district.edits(grid).map(|edit| Import { by: grid.leader, edit, home }).peekable();
         while edits.peek().is_some() {

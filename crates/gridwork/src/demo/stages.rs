@@ -4,7 +4,8 @@ use super::comparison::{GridState, Meant};
 use super::district::{District, Size};
 use super::journal::{Entry, Journal};
 use super::memory::MemoryWatch;
-use super::processes::{Kills, Server, run_phones};
+use super::nodes::{Nodes, registry_settings, shared_settings};
+use super::processes::{Kills, run_phones};
 use super::proxy::Proxy;
 use super::report::Report;
 use super::rest::{Session, text};
@@ -18,7 +19,7 @@ use gridwork_domain::id::{EditId, FactId, HouseholdId, MembershipId, ResidentId,
 use gridwork_domain::instant::Instant;
 use gridwork_domain::visit::{Mode, Outcome, Visit};
 use gridwork_phone::{Dump, Phone};
-use gridwork_registry::{Registry, Settings};
+use gridwork_registry::{Registry, TemporaryDatabase};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
@@ -32,6 +33,8 @@ use tokio::runtime::Runtime;
 const AT_ONCE: usize = 8;
 /// Grids that are compared at the same time.
 const COMPARED_AT_ONCE: usize = 4;
+/// Grids that are filled at the same time, in a database with several writers.
+const FILLED_AT_ONCE: usize = 6;
 /// Every so many leaders, one stands in for the next grid's leader and holds that grid too.
 const STAND_IN_EVERY: usize = 8;
 /// Households of such a grid that both phones and a call agent edit at once.
@@ -48,7 +51,9 @@ pub(crate) struct Demo {
     now: Instant,
     quick: bool,
     seed: u64,
-    server: Server,
+    // The nodes end before their database is taken away.
+    nodes: Nodes,
+    database: Option<TemporaryDatabase>,
     people: People,
     report: Report,
     meant: Meant,
@@ -77,10 +82,13 @@ impl Demo {
 
     /// What a newcomer can do while the server runs.
     pub(crate) fn how_to_look(&self) -> String {
-        let url = self.server.url();
+        let url = self.nodes.url();
         let phone = store(&self.phone_dir(0));
+        let left = self.database.as_ref().map_or_else(String::new, |database| {
+            format!("Its database {0} stays then: DROP DATABASE {0}\n", database.name())
+        });
         format!(
-            "The server goes on at {url}; end it with Ctrl-C.\n\
+            "The server goes on at {url}; end it with Ctrl-C.\n{left}\
              The API page: {url}/docs\n\
              Sign in there (POST /v1/sign-in) as {} with the password {PASSWORD}\n\n\
              Three commands to try in another terminal:\n  \
@@ -98,7 +106,7 @@ impl Demo {
     /// # Errors
     /// It cannot be waited for.
     pub(crate) fn wait(&self) -> std::io::Result<()> {
-        self.server.wait()
+        self.nodes.wait()
     }
 
     fn begin(runtime: &Runtime, arguments: &Arguments, dir: PathBuf) -> Fallible<Self> {
@@ -107,25 +115,32 @@ impl Demo {
         let district = District::new(arguments.seed, size, now);
         let registry_dir = dir.join("registry");
         std::fs::create_dir_all(&registry_dir)?;
-        let registry = Registry::open(&registry_settings(&registry_dir))?;
+        let make = |url: &String| TemporaryDatabase::make(url, "gridwork_demo");
+        let database = arguments.postgres.as_ref().map(make).transpose()?;
+        let registry = Registry::open(&registry_settings(&dir, database.as_ref()))?;
         let people = runtime.block_on(seed::appoint(&registry, &district, now))?;
         for (one, next) in stand_ins(district.grids().len()) {
             let (leader, area) = (district.grids()[one].leader, district.grids()[next].area);
             runtime.block_on(seed::stand_in(&registry, leader, area, now))?;
         }
         let stage = Stage::begin("a year of work", district.grids().len() as u64 * 1_400);
-        let filled = seed::fill(&registry, &district, now, |edits| stage.advance(edits))?;
+        // A file has one writer; a server is far away, so that more than one is worth their while.
+        let at_once = if database.is_some() { FILLED_AT_ONCE } else { 1 };
+        let filled = seed::fill(&registry, &district, now, at_once, &|edits| stage.advance(edits))?;
         stage.end();
         runtime.block_on(registry.close())?;
-        let server = Server::start(&registry_dir, arguments.port)?;
+        let shared = shared_settings(database.as_ref(), arguments.redis.as_deref())?;
+        let nodes = Nodes::start(runtime, arguments.nodes.into(), &registry_dir, &shared, arguments.port)?;
         let report = Report {
             seed: arguments.seed,
+            nodes: nodes.count(),
+            database: database.as_ref().map(|database| database.name().to_owned()),
             phones: district.grids().len() as u64,
             recorded_facts: filled.facts,
             ..Report::default()
         };
         let (quick, seed) = (arguments.quick, arguments.seed);
-        Ok(Self { dir, district, now, quick, seed, server, people, report, meant: Meant::default() })
+        Ok(Self { dir, district, now, quick, seed, nodes, database, people, report, meant: Meant::default() })
     }
 
     fn phone_dir(&self, phone: usize) -> PathBuf {
@@ -143,15 +158,15 @@ impl Demo {
 
     /// Each leader's phone is enrolled with a one-time code and pulls its grids.
     fn enrol(&mut self) -> Fallible<()> {
-        let administrator = Session::sign_in(&self.server.url(), &self.people.administrator, PASSWORD)?;
+        let administrator = Session::sign_in(&self.nodes.url(), &self.people.administrator, PASSWORD)?;
         let mut codes = Vec::new();
         for (phone, grid) in self.district.grids().iter().enumerate() {
             std::fs::create_dir_all(self.phone_dir(phone))?;
             let body = json!({ "staff": grid.leader.to_string() });
             codes.push(text(&administrator.post("/v1/devices/enrolment-codes", &body)?, "code").to_owned());
         }
-        let step = |phone: usize| Step::Enrol { server: self.server.url(), code: codes[phone].clone() };
-        self.on_all_phones("phones enrolled", step, &Kills { planned: 0, server: None, seed: self.seed })?;
+        let step = |phone: usize| Step::Enrol { server: self.nodes.url(), code: codes[phone].clone() };
+        self.on_all_phones("phones enrolled", step, &Kills { planned: 0, nodes: None, seed: self.seed })?;
         Ok(())
     }
 
@@ -177,7 +192,7 @@ impl Demo {
             };
             std::fs::write(self.phone_dir(phone).join(ASSIGNMENT), serde_json::to_vec(&assignment)?)?;
         }
-        let kills = Kills { planned: kills / 2, server: None, seed: self.seed ^ 1 };
+        let kills = Kills { planned: kills / 2, nodes: None, seed: self.seed ^ 1 };
         self.report.killed += self.on_all_phones("days recorded offline", |_| Step::Day, &kills)?;
         for phone in 0..self.district.grids().len() {
             let journal = Journal::read(&self.phone_dir(phone).join(JOURNAL))?.ok_or("a phone kept no journal")?;
@@ -203,7 +218,7 @@ impl Demo {
 
     /// While the phones are offline, a call agent corrects the same telephone numbers over REST.
     fn edit_over_rest(&mut self) -> Fallible<()> {
-        let session = Session::sign_in(&self.server.url(), &self.people.call_agent, PASSWORD)?;
+        let session = Session::sign_in(&self.nodes.url(), &self.people.call_agent, PASSWORD)?;
         let mut random = ChaCha8Rng::seed_from_u64(self.seed ^ 0x4e57);
         for (_, next) in stand_ins(self.district.grids().len()) {
             for household in self.contested_of(next)? {
@@ -222,17 +237,18 @@ impl Demo {
 
     /// The phones come back over a bad network, then once more over a good one to hear of each other.
     fn come_back(&mut self, runtime: &Runtime, kills: u64) -> Fallible<()> {
-        let proxy = runtime.block_on(Proxy::start(self.server.address(), self.seed))?;
+        let proxy = runtime.block_on(Proxy::start(self.nodes.address(), self.seed))?;
         let through_proxy = |_| Step::Sync { server: format!("http://{}", proxy.address()), within_s: 60 };
-        let kills = Kills { planned: kills, server: Some(&self.server), seed: self.seed ^ 2 };
+        let kills = Kills { planned: kills, nodes: Some(&self.nodes), seed: self.seed ^ 2 };
         self.report.killed += self.on_all_phones("back on a bad network", through_proxy, &kills)?;
+        self.report.nodes_killed = self.nodes.killed();
         let figures = proxy.figures();
         self.report.connections = figures.connections.load(Ordering::Relaxed);
         self.report.connections_cut = figures.cut.load(Ordering::Relaxed);
         self.report.exchanges_lost = figures.lost.load(Ordering::Relaxed);
         self.report.exchanges_repeated = figures.repeated.load(Ordering::Relaxed);
-        let direct = |_| Step::Sync { server: self.server.url(), within_s: 60 };
-        self.on_all_phones("in touch again", direct, &Kills { planned: 0, server: None, seed: 0 })?;
+        let direct = |_| Step::Sync { server: self.nodes.url(), within_s: 60 };
+        self.on_all_phones("in touch again", direct, &Kills { planned: 0, nodes: None, seed: 0 })?;
         for phone in 0..self.district.grids().len() {
             let synced = std::fs::read(self.phone_dir(phone).join(super::worker::SYNCED))?;
             let synced: Synced = serde_json::from_slice(&synced)?;
@@ -274,8 +290,8 @@ impl Demo {
 
     /// Compares journals, registry and every phone, opened anew from its disk.
     fn compare(&mut self) -> Fallible<()> {
-        self.on_all_phones("phones opened anew", |_| Step::Dump, &Kills { planned: 0, server: None, seed: 0 })?;
-        let session = Session::sign_in(&self.server.url(), &self.people.call_agent, PASSWORD)?;
+        self.on_all_phones("phones opened anew", |_| Step::Dump, &Kills { planned: 0, nodes: None, seed: 0 })?;
+        let session = Session::sign_in(&self.nodes.url(), &self.people.call_agent, PASSWORD)?;
         let grids = self.district.grids();
         let stage = Stage::begin("grids compared", grids.len() as u64);
         let holders = |grid: usize| {
@@ -326,7 +342,7 @@ impl Demo {
 
     fn verify(&mut self) -> Fallible<()> {
         let stage = Stage::begin("documents verified", 0);
-        let found = gridwork_registry::verify(&registry_settings(&self.dir.join("registry")))?;
+        let found = gridwork_registry::verify(&registry_settings(&self.dir, self.database.as_ref()))?;
         stage.advance(found.documents);
         stage.end();
         self.report.verify_differences = found.differences_found;
@@ -342,10 +358,6 @@ impl Demo {
         self.report.recorded_edits += 1;
         self.report.recorded_facts += u64::from(seed::is_fact(&entry.edit));
     }
-}
-
-fn registry_settings(dir: &std::path::Path) -> Settings {
-    Settings::new(format!("sqlite:{}", dir.join("registry.sqlite").display()))
 }
 
 /// Pairs of grids: the first one's leader stands in for the second one's.

@@ -1,4 +1,5 @@
 use super::{COMMUNITY, District, GRIDS, LEADERS, NOW, contact_phone, fresh, register, scope, visit};
+use crate::answer_view::LeftToDo;
 use crate::held::{EXPIRED, FROZEN, HELD_MS};
 use crate::{Administration, ExchangeError, Nonce, ResidentFilter};
 use gridwork_domain::instant::Instant;
@@ -370,4 +371,35 @@ async fn a_document_that_cannot_be_loaded_is_frozen_and_stops_no_other() {
     other.sync(&district).await;
     assert_eq!(other.documents.len(), 2, "the other household, and the visits");
     assert_eq!(district.registry.figures().unreadable, 1);
+}
+
+#[tokio::test]
+async fn only_what_was_committed_is_counted() {
+    let district = District::open().await;
+    let mut phone = district.phone(LEADERS[0]).await;
+    phone.record(&register(), scope(0));
+    let is_file = district.settings.database_url.starts_with("sqlite:");
+    district.damage(if is_file {
+        "CREATE TRIGGER refused BEFORE UPDATE ON scope BEGIN SELECT RAISE(ABORT, 'refused'); END"
+    } else {
+        "ALTER TABLE scope ADD CONSTRAINT refused CHECK (position < 1) NOT VALID"
+    });
+    district.exchange(&phone.device, phone.request()).await.expect_err("nothing was written");
+    assert_eq!(district.registry.figures().merged, 0);
+    let again = if is_file { "DROP TRIGGER refused" } else { "ALTER TABLE scope DROP CONSTRAINT refused" };
+    district.damage(again);
+    assert_eq!(coded(&phone.sync(&district).await), [(Merged, "")]);
+    assert_eq!(district.registry.figures().merged, 1);
+}
+
+#[tokio::test]
+async fn a_document_that_was_repaired_before_it_could_be_frozen_is_not() {
+    let district = District::open().await;
+    let mut phone = district.phone(LEADERS[0]).await;
+    phone.record(&register(), scope(0));
+    phone.sync(&district).await;
+    let mut left = LeftToDo::default();
+    left.unreadable.extend(phone.documents.keys());
+    district.registry.maintain(left, NOW);
+    district.verify().await;
 }

@@ -2,7 +2,7 @@
 
 use super::{AGENT, District, LEADERS, NOW, contact_phone, nonce, register, scope, visit};
 use crate::{EnrolError, Registry};
-use gridwork_sync::message::Outcome::Merged;
+use gridwork_sync::message::Outcome::{Merged, Quarantined};
 use tokio::task::JoinSet;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 8)]
@@ -55,4 +55,35 @@ async fn a_code_that_two_phones_use_on_two_nodes_at_the_same_moment_enrols_one_o
         assert_eq!(enrolled.iter().filter(|one| one.is_ok()).count(), 1, "{enrolled:?}");
         assert!(enrolled.iter().any(|one| matches!(one, Err(EnrolError::Code))), "{enrolled:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn who_pushes_to_a_foreign_grid_is_refused_without_waiting_for_those_who_work_there() {
+    let district = District::open().await;
+    if district.settings.database_url.starts_with("sqlite:") {
+        return; // one writer, and nothing to lock
+    }
+    let foreign = register();
+    district.registry.edit(AGENT, foreign.clone(), None, Some(scope(1)), NOW).await.unwrap();
+    let mut phone = district.phone(LEADERS[0]).await;
+    phone.record(&register(), scope(1));
+    phone.record(&visit(foreign.household, "走错了门"), scope(0));
+
+    let elsewhere = Registry::open(&district.settings).unwrap();
+    let (tell, locked) = std::sync::mpsc::channel();
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let working = tokio::spawn(async move {
+        let work = move |connection: &mut crate::database::Connection| {
+            crate::feed_lock::wait(connection, scope(1))?;
+            tell.send(()).unwrap();
+            let _ = released.recv(); // until the test has seen enough
+            Ok::<_, crate::StoreError>(())
+        };
+        elsewhere.database.write_locking(work).await
+    });
+    tokio::task::spawn_blocking(move || locked.recv()).await.unwrap().unwrap();
+    let answer = district.exchange(&phone.device, phone.request()).await.expect("it waits for nobody");
+    assert!(answer.verdicts.iter().all(|verdict| verdict.outcome == Quarantined), "{:?}", answer.verdicts);
+    drop(release);
+    working.await.unwrap().unwrap();
 }
