@@ -158,11 +158,12 @@ impl Registry {
         if folded.is_empty() && unreadable.is_empty() {
             return;
         }
+        let keys = self.sealing.clone();
         self.database.write_later(move |connection| {
             for (key, saved) in &folded {
                 snapshot::store(connection, key, saved.position, &saved.bytes)?;
             }
-            let ledger = Ledger::new(connection, now, BTreeSet::new())?;
+            let ledger = Ledger::new(connection, now, keys.clone(), BTreeSet::new())?;
             unreadable.iter().try_for_each(|(key, reason)| ledger.freeze(key, reason))
         });
     }

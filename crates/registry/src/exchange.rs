@@ -20,6 +20,7 @@ use diesel::prelude::*;
 use gridwork_domain::id::{DeviceId, ScopeId};
 use gridwork_domain::instant::Instant;
 use gridwork_domain::staff::{Device, Operation};
+use gridwork_sealing::Keyring;
 use gridwork_sync::answer::{Asked, answer};
 use gridwork_sync::document::{ActorId, ChangeHash, DocumentId, DocumentKey};
 use gridwork_sync::genesis::GENESIS_ACTOR;
@@ -76,6 +77,7 @@ impl Registry {
             return Err(ExchangeError::OtherDevice);
         }
         let (id, staff, counters) = (device.id, device.staff, self.counters.clone());
+        let keys = self.sealing.clone();
         let request = Arc::new(request);
         let pushed = self.database.write_locking(move |connection| {
             if !use_nonce(connection, id, nonce, received_at)? {
@@ -85,7 +87,7 @@ impl Registry {
             // It was not when its token was found good.
             let last_contact = last_contact.ok_or(ExchangeError::Revoked)?;
             let sender = Sender { staff, device: Some(id), at: received_at, last_contact };
-            Ok::<_, ExchangeError>(take_in(connection, &counters, &sender, &request)?)
+            Ok::<_, ExchangeError>(take_in(connection, &counters, &keys, &sender, &request)?)
         });
         let Pushed { verdicts, hashes, request, moved } = pushed.await?;
         self.news.committed(moved);
@@ -144,11 +146,12 @@ impl Registry {
 fn take_in(
     connection: &mut Connection,
     counters: &Counters,
+    keys: &Arc<Keyring>,
     sender: &Sender,
     request: &Arc<Request>,
 ) -> Result<Pushed, StoreError> {
     let scopes = request.pushes.iter().map(Push::scope).collect();
-    let ledger = Ledger::new(connection, sender.at, scopes)?;
+    let ledger = Ledger::new(connection, sender.at, keys.clone(), scopes)?;
     bind_actors(&ledger, Owner { staff: sender.staff, device: sender.device }, request)?;
     let mut verdicts: Vec<ChangeVerdict> = Vec::new();
     let mut places: BTreeMap<(DocumentKey, ChangeHash), usize> = BTreeMap::new();
