@@ -5,6 +5,9 @@ use gridwork_api::Settings;
 use gridwork_sealing::Keyring;
 use std::error::Error;
 
+/// What is said where there are no keys.
+const NONE_YET: &str = "there are no keys in this data folder yet: the first start makes them";
+
 /// Options of `gridwork keys`.
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -32,10 +35,13 @@ enum Step {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let settings = Settings::from_environment()?;
     match arguments.step {
-        Step::List => list(&settings.existing_keys()?.ok_or("there are no keys yet: the first start makes them")?),
+        Step::List => list(&settings.existing_keys()?.ok_or(NONE_YET)?),
         Step::Rotate => match &settings.sealing_keys {
             Some(keys) => println!("{}", in_one_line(&keys.clone().rotated(random()?))),
-            None => list(&settings.rotate_keys()?),
+            None => {
+                settings.existing_keys()?.ok_or(NONE_YET)?;
+                list(&settings.rotate_keys()?);
+            }
         },
         Step::Make => println!("{}", in_one_line(&Keyring::new([random()?, random()?]))),
     }
