@@ -144,7 +144,7 @@ pub enum VerifyError {
 /// [`VerifyError`] if it cannot be read at all. That something differs is no error but the report.
 pub fn verify(settings: &Settings) -> Result<VerifyReport, VerifyError> {
     let keys = settings.sealing.clone().unwrap_or_else(|| Arc::new(Keyring::none()));
-    let read = read_existing(settings, |connection| {
+    read_existing(settings, |connection| {
         let mut report = VerifyReport::default();
         if settings.sealing.is_some() {
             sealing::check(connection, &keys)??;
@@ -157,6 +157,5 @@ pub fn verify(settings: &Settings) -> Result<VerifyReport, VerifyError> {
         let words: Words = words.into_inner().unwrap_or_else(PoisonError::into_inner);
         words.check(connection, &mut report)?;
         Ok::<_, VerifyError>(report)
-    })?;
-    read
+    })?
 }
