@@ -35,6 +35,7 @@ mod permission;
 mod possession;
 mod quiet;
 mod roster;
+mod sealed;
 mod search;
 mod sensitive;
 mod session;

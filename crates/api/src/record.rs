@@ -7,6 +7,7 @@
 
 use gridwork_domain::fields::{Fields, Kind, Record, Value};
 use gridwork_domain::schema::{self, Container, Field, SCHEMA_1};
+use gridwork_domain::sealed_number::{LONGEST_SPELLING, SEALED_LENGTH};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde::{Serialize, Serializer};
 use std::borrow::Cow;
@@ -95,6 +96,22 @@ impl PartialSchema for FieldValue {
     }
 }
 
+/// What is said of a number that does not come sealed. Nothing of it is repeated.
+const GIVEN_SEALED: &str =
+    "is given as {\"sealed\": …}, sealed with the key of GET /v1/sealing-key, never in the clear";
+
+fn is_sealed(container: &str, field: &str) -> bool {
+    let field = SCHEMA_1.container(container).and_then(|container| container.field(field));
+    field.is_some_and(|field| field.kind == Kind::SealedNumber)
+}
+
+/// The text of `{"sealed": text}`.
+fn sealed(given: serde_json::Value) -> Option<Value> {
+    let serde_json::Value::Object(object) = given else { return None };
+    let only = (object.len() == 1).then(|| object.get("sealed")).flatten();
+    only.and_then(serde_json::Value::as_str).map(Value::from)
+}
+
 struct FieldsVisitor {
     container: &'static str,
     without: &'static [&'static str],
@@ -113,6 +130,7 @@ impl<'de> Visitor<'de> for FieldsVisitor {
             let refused = |reason: &str| A::Error::custom(format!("{}.{name} {reason}", self.container));
             let value = match map.next_value()? {
                 serde_json::Value::Null => None,
+                given if is_sealed(self.container, &name) => Some(sealed(given).ok_or_else(|| refused(GIVEN_SEALED))?),
                 serde_json::Value::String(text) => Some(Value::Text(text)),
                 serde_json::Value::Number(number) => {
                     Some(Value::Integer(number.as_i64().ok_or_else(|| refused("is not a whole number"))?))
@@ -135,6 +153,8 @@ fn object(container: &'static str, without: &[&str], given: bool) -> RefOr<Schem
     let container = SCHEMA_1.container(container).expect("the first schema has the container");
     let fields = container.fields.iter().filter(|field| !without.contains(&field.name));
     let object = fields.fold(ObjectBuilder::new(), |object, field| object.property(field.name, property(field, given)));
+    let has_number = !given && container.fields.iter().any(|field| field.kind == Kind::SealedNumber);
+    let object = if has_number { object.property("citizen_number_unreadable", unreadable()) } else { object };
     let object = object.additional_properties(given.then_some(AdditionalProperties::FreeForm(false)));
     object.description(Some(description(container, given))).into()
 }
@@ -148,7 +168,34 @@ fn description(container: &Container, given: bool) -> String {
     format!("Fields of the container `{}`. {form}", container.name)
 }
 
+/// Why a number that was recorded is not shown.
+fn unreadable() -> Schema {
+    let words = "unknown_key, does_not_open, not_a_number";
+    let description = format!("Why the recorded citizen number cannot be shown; to be recorded anew: one of {words}");
+    let schema = ObjectBuilder::new().schema_type(Type::String).examples(["unknown_key"]);
+    schema.description(Some(description)).into()
+}
+
+/// A sealed number, or null.
+fn given_sealed(field: &Field) -> Schema {
+    let text = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .min_length(Some(SEALED_LENGTH))
+        .max_length(Some(LONGEST_SPELLING))
+        .description(Some("The number, sealed with the key of `GET /v1/sealing-key`: base64 or base64url."));
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::Object, Type::Null]))
+        .property("sealed", text)
+        .required("sealed")
+        .additional_properties(Some(AdditionalProperties::FreeForm(false)))
+        .description(Some(format!("{}: sealed before it is sent, never in the clear", field.term)))
+        .into()
+}
+
 fn property(field: &Field, given: bool) -> Schema {
+    if given && field.kind == Kind::SealedNumber {
+        return given_sealed(field);
+    }
     let (kind, form) = match field.kind {
         Kind::Integer(from, to) => (Type::Integer, format!("whole number from {from} to {to}")),
         Kind::Line(longest) => (Type::String, format!("one line of at most {longest} characters")),
@@ -158,6 +205,7 @@ fn property(field: &Field, given: bool) -> Schema {
         Kind::Date => (Type::String, "date YYYY-MM-DD".to_owned()),
         Kind::Phone => (Type::String, "telephone number".to_owned()),
         Kind::Resident => (Type::String, "id of a resident".to_owned()),
+        Kind::SealedNumber => (Type::String, "its first and last character".to_owned()),
     };
     let types = if given { SchemaType::from_iter([kind, Type::Null]) } else { SchemaType::from(kind) };
     let format = matches!(field.kind, Kind::Date).then_some(SchemaFormat::KnownFormat(KnownFormat::Date));
@@ -178,7 +226,7 @@ fn bounded(schema: ObjectBuilder, kind: Kind) -> ObjectBuilder {
             let codes: Vec<_> = list.rows().iter().map(|row| row.code).collect();
             schema.pattern(one_of(&codes))
         }
-        Kind::Date | Kind::Phone | Kind::Resident => schema,
+        Kind::Date | Kind::Phone | Kind::Resident | Kind::SealedNumber => schema,
     }
 }
 
@@ -204,6 +252,13 @@ mod tests {
         ] {
             let error = serde_json::from_str::<DwellingFields>(json).expect_err("refused").to_string();
             assert!(error.starts_with(reason), "{error}");
+        }
+        for number in
+            [r#""11010519491231002X""#, "110105194912310021", r#"{"sealed":1}"#, r#"{"plain":"11010519491231002X"}"#]
+        {
+            let error = serde_json::from_str::<ResidentFields>(&format!(r#"{{"citizen_number":{number}}}"#));
+            let error = error.expect_err("refused").to_string();
+            assert!(error.contains("/v1/sealing-key") && !error.contains("1949"), "{error}");
         }
         let whose = serde_json::from_str::<MembershipFields>(r#"{"resident":"AAAAAAAAAAAAAAAAAAAAAA"}"#);
         assert!(whose.is_err());

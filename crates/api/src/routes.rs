@@ -5,6 +5,7 @@
 pub(crate) mod api_key;
 pub(crate) mod area;
 pub(crate) mod audit;
+pub(crate) mod citizen_number;
 pub(crate) mod conflict;
 pub(crate) mod enrolment;
 pub(crate) mod event;
@@ -61,6 +62,8 @@ pub(crate) fn register(config: &mut ServiceConfig) {
         .service(household::read)
         .service(household::correct)
         .service(household::correct_dwelling)
+        .service(citizen_number::read_key)
+        .service(citizen_number::find)
         .service(resident::search_all)
         .service(resident::list)
         .service(resident::add)

@@ -4,10 +4,11 @@
 //! |---|---|---|
 //! | `GRIDWORK_ADDRESS` | address and port on which the API is served; port 0 takes a free one | `127.0.0.1:8080` |
 //! | `GRIDWORK_METRICS_ADDRESS` | address and port of `/metrics`, without sign-in, for the monitoring only; `off` for none | `127.0.0.1:9464` |
-//! | `GRIDWORK_DATA_DIR` | folder of the database and of the secret | `gridwork-data` |
+//! | `GRIDWORK_DATA_DIR` | folder of the database, the secret and the keys | `gridwork-data` |
 //! | `DATABASE_URL` | the database, `sqlite:PATH` or `postgres://USER:PASSWORD@HOST/NAME` | `sqlite:` and `registry.sqlite` in the folder |
 //! | `REDIS_URL` | with several nodes on one database: the Redis by which they hint at each other's changes, `redis://HOST:PORT/` | none: each node looks at the database every second |
 //! | `GRIDWORK_TOKEN_SECRET` | secret under which access tokens are signed, at least 32 bytes | made once, kept in the folder as `token-secret`, readable by its owner alone |
+//! | `GRIDWORK_SEALING_KEYS` | the keys that seal, open and find citizen numbers, as `gridwork keys make` prints them: the same for all nodes of one registry | made once, kept in the folder as `sealing-keys`, readable by its owner alone |
 //! | `GRIDWORK_ADMINISTRATOR_TOTP` | whether administrators need one-time codes: `required`, or `optional` for those who try it out | `required` |
 //! | `GRIDWORK_WORKERS` | threads that serve requests, 1 to 256 | one for each processor |
 //! | `GRIDWORK_MAX_CONNECTIONS` | connections of one worker, 16 to 65,536 | 4,096 |
@@ -20,16 +21,18 @@
 //! | `GRIDWORK_BUSY_TIMEOUT_MS` | how long a request waits for a lock or a free connection, 0 to 60,000 | 5,000 |
 //! | `GRIDWORK_SHUTDOWN_TIMEOUT_S` | seconds in which requests under way may end, 0 to 600 | 30 |
 //!
-//! It does not open anything but the file of the secret.
+//! It does not open anything but the files of the secret and of the keys.
 //!
 //! **Invariant:** settings that were read are within their bounds; whatever is wrong is said at once, by name.
 
+mod sealing_keys;
 mod secret;
 
 pub use secret::SecretError;
 
 use crate::limits;
 use crate::relay::RedisUrl;
+use gridwork_sealing::Keyring;
 use std::borrow::Cow;
 use std::fmt;
 use std::fs::DirBuilder;
@@ -39,6 +42,7 @@ use std::ops::RangeInclusive;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// What the server goes by.
 #[derive(Debug, Clone)]
@@ -55,6 +59,8 @@ pub struct Settings {
     pub redis: Option<RedisUrl>,
     /// Secret of access tokens; if none, the one in the folder, which is made if need be.
     pub token_secret: Option<TokenSecret>,
+    /// Keys of citizen numbers; if none, those in the folder, which are made if need be.
+    pub sealing_keys: Option<Keyring>,
     /// Whether administrators need a second factor.
     pub administrators_need_second_factor: bool,
     /// Threads that serve requests.
@@ -127,6 +133,7 @@ impl Settings {
             data_dir,
             redis: None,
             token_secret: None,
+            sealing_keys: None,
             administrators_need_second_factor: true,
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             max_connections: limits::MOST_CONNECTIONS,
@@ -192,6 +199,11 @@ impl Settings {
                 reader.refuse("GRIDWORK_TOKEN_SECRET", reason);
             }
         }
+        match reader.text("GRIDWORK_SEALING_KEYS").map(|keys| keys.parse()) {
+            None => {}
+            Some(Ok(keys)) => settings.sealing_keys = Some(keys),
+            Some(Err(error)) => reader.refuse("GRIDWORK_SEALING_KEYS", format!("{error}: see gridwork keys make")),
+        }
         match reader.text("GRIDWORK_ADMINISTRATOR_TOTP").as_deref() {
             None | Some("required") => {}
             Some("optional") => settings.administrators_need_second_factor = false,
@@ -217,6 +229,52 @@ impl Settings {
     /// It cannot be made.
     pub fn make_data_dir(&self) -> io::Result<()> {
         DirBuilder::new().recursive(true).mode(0o700).create(&self.data_dir)
+    }
+
+    /// The keys of citizen numbers: those that were set, or those in the folder, which are made if they are not there.
+    ///
+    /// # Errors
+    /// [`SecretError`] if they cannot be read or made, or others can read them.
+    pub fn keys(&self) -> Result<Keyring, SecretError> {
+        match &self.sealing_keys {
+            Some(keys) => Ok(keys.clone()),
+            None => sealing_keys::keep(&self.data_dir),
+        }
+    }
+
+    /// The keys, if there are any yet; none are made.
+    ///
+    /// # Errors
+    /// [`SecretError`] if they cannot be read, or others can read them.
+    pub fn existing_keys(&self) -> Result<Option<Keyring>, SecretError> {
+        match &self.sealing_keys {
+            Some(keys) => Ok(Some(keys.clone())),
+            None => sealing_keys::find(&self.data_dir),
+        }
+    }
+
+    /// Adds a pair of keys to those of the folder: it seals from the next start on.
+    ///
+    /// # Errors
+    /// [`SecretError`] if they cannot be read or written.
+    pub fn rotate_keys(&self) -> Result<Keyring, SecretError> {
+        sealing_keys::rotate(&self.data_dir)
+    }
+
+    /// The registry's settings, with the keys.
+    ///
+    /// # Errors
+    /// As [`Settings::keys`].
+    pub fn registry_with_keys(&self) -> Result<gridwork_registry::Settings, SecretError> {
+        Ok(gridwork_registry::Settings { sealing: Some(Arc::new(self.keys()?)), ..self.registry.clone() })
+    }
+
+    /// The registry's settings, with the keys if there are any yet.
+    ///
+    /// # Errors
+    /// As [`Settings::existing_keys`].
+    pub fn registry_with_existing_keys(&self) -> Result<gridwork_registry::Settings, SecretError> {
+        Ok(gridwork_registry::Settings { sealing: self.existing_keys()?.map(Arc::new), ..self.registry.clone() })
     }
 
     /// The secret of access tokens: the one that was set, or the one in the folder, which is made if it is not there.
@@ -310,6 +368,7 @@ mod tests {
             ("DATABASE_URL", "mysql://db"),
             ("REDIS_URL", "localhost"),
             ("GRIDWORK_TOKEN_SECRET", "secret"),
+            ("GRIDWORK_SEALING_KEYS", "lookup:secret"),
             ("GRIDWORK_WORKERS", "0"),
             ("GRIDWORK_MAX_CONNECTIONS", "many"),
             ("GRIDWORK_MAX_SYNC_MEMORY_BYTES", "-1"),
@@ -324,6 +383,7 @@ mod tests {
                 "DATABASE_URL",
                 "REDIS_URL",
                 "GRIDWORK_TOKEN_SECRET",
+                "GRIDWORK_SEALING_KEYS",
                 "GRIDWORK_WORKERS",
                 "GRIDWORK_MAX_CONNECTIONS",
                 "GRIDWORK_MAX_SYNC_MEMORY_BYTES"
@@ -331,7 +391,7 @@ mod tests {
         );
         let text = wrong.to_string();
         assert!(text.contains("GRIDWORK_WORKERS: \"0\" is not a number from 1 to 256"), "{text}");
-        assert!(!text.contains("\"secret\""), "{text}");
+        assert!(!text.contains("\"secret\"") && !text.contains("lookup:secret"), "{text}");
     }
 
     #[test]

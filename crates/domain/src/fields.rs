@@ -8,6 +8,7 @@
 use crate::code_list::CodeList;
 use crate::id::ResidentId;
 use crate::phone_number::PhoneNumber;
+use crate::sealed_number::{SealedNumber, SealedNumberError};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -80,6 +81,8 @@ pub enum Kind {
     Integer(i64, i64),
     /// The id of a resident of the same household.
     Resident,
+    /// A citizen number (GB 11643) that is sealed: [`SealedNumber`] in its one spelling.
+    SealedNumber,
 }
 
 /// Why a value does not fit its field.
@@ -120,6 +123,9 @@ pub enum ValueError {
     /// Not an id.
     #[error("must be the id of a resident")]
     NotAnId,
+    /// Not a sealed citizen number; perhaps one in the clear, so that nothing of it is repeated.
+    #[error(transparent)]
+    NotSealed(#[from] SealedNumberError),
 }
 
 impl Kind {
@@ -162,6 +168,7 @@ impl Kind {
             Self::Resident => {
                 text.parse::<ResidentId>().map_err(|_| ValueError::NotAnId)?;
             }
+            Self::SealedNumber => return Ok(Value::Text(text.parse::<SealedNumber>()?.to_string())),
         }
         Ok(value.clone())
     }
@@ -258,6 +265,7 @@ mod tests {
             (Kind::Phone, Value::from("13812345678")),
             (Kind::Integer(-5, 200), Value::from(-5)),
             (Kind::Resident, Value::from("AAAAAAAAAAAAAAAAAAAAAA")),
+            (Kind::SealedNumber, Value::from(format!("AAAAAAAAAAAB{}", "A".repeat(88)).as_str())),
         ];
         for (kind, value) in good {
             assert_eq!(kind.check(&value), Ok(value.clone()), "{kind:?}");

@@ -20,6 +20,7 @@ pub mod need;
 pub mod permission;
 pub mod phone_number;
 pub mod schema;
+pub mod sealed_number;
 pub mod search;
 pub mod staff;
 pub mod visit;

@@ -186,6 +186,8 @@ pub const RESIDENTS: &str = "residents";
 pub const MEMBERSHIPS: &str = "memberships";
 /// Name of the set of needs.
 pub const NEEDS: &str = "needs";
+/// Name of the field of a resident that holds the sealed citizen number.
+pub const CITIZEN_NUMBER: &str = "citizen_number";
 
 /// Characters that a note or remark holds at most: two pages; longer texts belong into attachments.
 pub const NOTE_LENGTH: usize = 2_000;
@@ -205,6 +207,11 @@ const fn register(name: &'static str, term: &'static str, kind: Kind, purpose: P
 
 const fn public(field: Field) -> Field {
     Field { sensitivity: 0, ..field }
+}
+
+/// Sensitive (PIPL, article 28; GB/T 35273 counts identity numbers), and kept only as what the registry alone can open.
+const fn sealed(field: Field) -> Field {
+    Field { sensitivity: SENSITIVE, ..field }
 }
 
 const fn by_consent(field: Field) -> Field {
@@ -263,6 +270,7 @@ pub const SCHEMA_1: Schema = Schema {
                 by_consent(register("ethnicity", "民族", Kind::Code(CodeList::Ethnicity), Purpose::Help)),
                 register("guardian", "监护人", Kind::Line(64), Purpose::Reach),
                 register("died_on", "死亡日期", Kind::Date, Purpose::Identify),
+                sealed(register(CITIZEN_NUMBER, "公民身份号码", Kind::SealedNumber, Purpose::Identify)),
             ],
         },
         Container {

@@ -4,8 +4,7 @@
 //! may give too many households, never too few: [`Query::found_in`] then decides who is found, and by what. Traditional
 //! forms of characters are not known here, nor where tokens are kept.
 //!
-//! Citizen numbers are not recorded yet. When they are, the keyed hash of a number will be one token of a rank between
-//! [`Rank::Initials`] and [`Rank::Phone`], whose bytes leave room for it.
+//! Citizen numbers are no words: they are sealed, sought sealed, and found by a keyed hash of the whole number.
 //!
 //! **Invariant:** whoever [`Query::found_in`] finds by a rank has every token that the [`Tier`] of that rank names.
 

@@ -3,6 +3,7 @@
 mod audit;
 mod bench;
 mod demo;
+mod keys;
 mod phone;
 mod serve;
 mod setup;
@@ -41,6 +42,8 @@ enum Command {
     },
     /// The audit log: its chain, walked and checked, and its head, to be kept elsewhere; settings as for `serve`.
     Audit(audit::Arguments),
+    /// The keys to which citizen numbers are sealed; settings as for `serve`.
+    Keys(keys::Arguments),
     /// Prints the OpenAPI document.
     Openapi {
         /// Prints instead who may do what, as it is committed in openapi/permissions.md.
@@ -89,6 +92,7 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
         Command::Verify { json } => return serve::verify(json),
         Command::Openapi { permissions: true } => print!("{}", gridwork_api::permissions_md()),
         Command::Openapi { permissions: false } => print!("{}", gridwork_api::openapi_json()),
+        Command::Keys(arguments) => keys::run(&arguments)?,
         Command::Audit(arguments) => return audit::run(&arguments),
         Command::Import(arguments) => return tables::import(&arguments),
         Command::Export(arguments) => tables::export(&arguments)?,

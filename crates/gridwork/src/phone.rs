@@ -3,12 +3,13 @@
 mod watch;
 
 use clap::{Args, Subcommand, ValueEnum};
+use gridwork_domain::citizen_number::CitizenNumber;
 use gridwork_domain::edit::{Action, NewResident};
 use gridwork_domain::fields::{Fields, Kind, Record, Value};
 use gridwork_domain::household::RecordPath;
 use gridwork_domain::id::{FactId, HouseholdId, MembershipId, ResidentId};
 use gridwork_domain::instant::Instant;
-use gridwork_domain::schema::SCHEMA_1;
+use gridwork_domain::schema::{CITIZEN_NUMBER, SCHEMA_1};
 use gridwork_domain::visit::{FactBody, Mode, Outcome, Visit};
 use gridwork_phone::{KnownHousehold, Phone, Summary};
 use std::error::Error;
@@ -160,7 +161,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
                 None if *dwelling => RecordPath::dwelling(),
                 None => RecordPath::household(),
             };
-            let fields = parse_fields(&path.container, fields)?;
+            let fields = parse_fields(&mut phone, &path.container, fields)?;
             record(&mut phone, *household, Action::Correct { record: path, fields })?;
         }
         Step::Register { address } => {
@@ -175,7 +176,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
             let resident = NewResident {
                 resident: ResidentId::new(phone.now(), phone.random()),
                 membership: MembershipId::new(phone.now(), phone.random()),
-                fields: parse_fields("residents", fields)?,
+                fields: parse_fields(&mut phone, "residents", fields)?,
                 stay,
             };
             println!("resident {}", resident.resident);
@@ -278,7 +279,10 @@ fn print_summary(summary: &Summary) {
 }
 
 fn line(record: &Record) -> String {
-    record.0.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("  ")
+    // The phone cannot open it either.
+    let shown =
+        |name: &str, value: &Value| if name == CITIZEN_NUMBER { "(sealed)".to_owned() } else { value.to_string() };
+    record.0.iter().map(|(name, value)| format!("{name}={}", shown(name, value))).collect::<Vec<_>>().join("  ")
 }
 
 fn date_and_time(at: Instant) -> String {
@@ -287,8 +291,8 @@ fn date_and_time(at: Instant) -> String {
     format!("{date} {:02}:{:02}", minutes / 60, minutes % 60)
 }
 
-/// Reads `name=value` as the container's field wants it.
-fn parse_fields(container: &str, texts: &[String]) -> Result<Fields, Box<dyn Error>> {
+/// Reads `name=value` as the container's field wants it. A citizen number is sealed here.
+fn parse_fields(phone: &mut Phone, container: &str, texts: &[String]) -> Result<Fields, Box<dyn Error>> {
     let container = SCHEMA_1.container(container).ok_or("no such record")?;
     let mut fields = Fields::new();
     for text in texts {
@@ -296,6 +300,7 @@ fn parse_fields(container: &str, texts: &[String]) -> Result<Fields, Box<dyn Err
         let value = match container.field(name).map(|field| field.kind) {
             _ if value.is_empty() => None,
             Some(Kind::Integer(..)) => Some(Value::Integer(value.parse().map_err(|_| format!("{name} is a number"))?)),
+            Some(Kind::SealedNumber) => Some(phone.seal(&CitizenNumber::parse(value)?)?),
             _ => Some(Value::from(value)),
         };
         fields.0.insert(name.to_owned(), value);

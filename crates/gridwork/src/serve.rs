@@ -16,7 +16,7 @@ pub(crate) fn serve() -> Result<(), Box<dyn Error>> {
     let settings = Settings::from_environment()?;
     start_log();
     settings.make_data_dir()?;
-    let registry = Registry::open(&settings.registry)?;
+    let registry = Registry::open(&settings.registry_with_keys()?)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let application = Application::build(&settings, registry)?;
@@ -32,7 +32,7 @@ pub(crate) fn serve() -> Result<(), Box<dyn Error>> {
 /// The registry cannot be read at all.
 pub(crate) fn verify(json: bool) -> Result<ExitCode, Box<dyn Error>> {
     let settings = Settings::from_environment()?;
-    let report = gridwork_registry::verify(&settings.registry)?;
+    let report = gridwork_registry::verify(&settings.registry_with_existing_keys()?)?;
     if json {
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {

@@ -62,7 +62,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let settings = Settings::from_environment()?;
     settings.make_data_dir()?;
     let steps = steps(&plan, crate::now())?;
-    let registry = Registry::open(&settings.registry)?;
+    let registry = Registry::open(&settings.registry_with_keys()?)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         // Whoever sets up needs the ids: codes for phones are asked for by them.

@@ -4,8 +4,10 @@
 //! what frees it: recorded work is still handed in.
 
 use crate::envelope::Link;
+use crate::identity::Identity;
 use crate::phone::Phone;
 use crate::store::StoreError;
+use gridwork_sealing::PublicKey;
 use gridwork_sync::replica::{Effect, Event, Exchanged, Failure};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -87,6 +89,17 @@ impl Phone {
         }
     }
 
+    /// From now on numbers are sealed to this key. On a full disk it is forgotten, and comes again with the next answer.
+    fn keep_sealing_key(&mut self, key: PublicKey) -> Result<(), StoreError> {
+        let changed = Identity { sealing_key: Some(key), ..self.identity.clone() };
+        match self.store.save_identity(&changed, &[]) {
+            Ok(()) => self.identity = changed,
+            Err(StoreError::Full) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
     fn sync_into(&mut self, report: &mut SyncReport) -> Result<(), StoreError> {
         self.refresh()?;
         let has_room = self.store.hold_reserve();
@@ -121,6 +134,9 @@ impl Phone {
                     report.requests += 1;
                     report.request_body_bytes += carried.sent_bytes;
                     report.response_body_bytes += carried.received_bytes;
+                    if let Some(key) = carried.sealing_key {
+                        self.keep_sealing_key(key)?;
+                    }
                     let event = match answer {
                         Ok(answer) => {
                             let bytes = usize::try_from(carried.received_bytes).unwrap_or(usize::MAX);

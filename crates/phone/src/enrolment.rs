@@ -36,6 +36,8 @@ struct Enrolled {
     token: String,
     staff: Person,
     scopes: Vec<Grid>,
+    #[serde(default)]
+    sealing_key: Option<String>,
     server_time_ms: i64,
 }
 
@@ -79,7 +81,7 @@ impl Phone {
             },
             |identity| identity.secret_key,
         );
-        let mut identity = Identity { server, secret_key, enrolled: None };
+        let mut identity = Identity { server, secret_key, enrolled: None, sealing_key: None };
         store.save_identity(&identity, &[])?;
 
         let json = ask(&mut surroundings, &identity, code)?;
@@ -88,6 +90,8 @@ impl Phone {
         let now = (surroundings.clock)();
         let owner = Owner { device: enrolled.device, staff: enrolled.staff.id, name: enrolled.staff.name };
         identity.enrolled = Some((owner, enrolled.token));
+        // Without one, or with one that is none, everything but citizen numbers is recorded; the next sync asks again.
+        identity.sealing_key = enrolled.sealing_key.and_then(|key| key.parse().ok());
         let skew_ms = Some(enrolled.server_time_ms.saturating_sub(now.ms()));
         // A kill in between leaves a phone that learns its skew at the first sync.
         store.save_identity(&identity, &enrolled.scopes)?;

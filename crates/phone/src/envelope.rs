@@ -7,6 +7,7 @@ use crate::transport::{Post, Posted, Transport};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use gridwork_domain::instant::Instant;
+use gridwork_sealing::PublicKey;
 use gridwork_sync::message::{Answer, LARGEST_ANSWER, MEDIA_TYPE, Request};
 use gridwork_sync::proof::{self, Covered};
 use gridwork_sync::replica::{Entropy, Failure};
@@ -29,6 +30,8 @@ const BUSY_S: u64 = 5;
 pub(crate) struct Carried {
     pub(crate) sent_bytes: u64,
     pub(crate) received_bytes: u64,
+    /// The server's sealing key, if it is another than the phone has.
+    pub(crate) sealing_key: Option<PublicKey>,
 }
 
 /// What a server says that refuses (RFC 9457).
@@ -55,9 +58,11 @@ impl Link<'_> {
         let Some((owner, token)) = &self.identity.enrolled else {
             return (Carried::default(), Err(Failure::Unauthorized("the phone is not enrolled".to_owned())));
         };
+        let sealing_key = self.identity.sealing_key.map(|key| key.id().to_string());
         let (device, bearer) = (owner.device.to_string(), format!("Bearer {token}"));
         let mut headers =
             vec![("content-type", MEDIA_TYPE), ("authorization", bearer.as_str()), ("accept-encoding", "zstd")];
+        headers.extend(sealing_key.as_deref().map(|id| ("gridwork-sealing-key-id", id)));
         let message = request.to_bytes();
         let compressed = (message.len() >= SMALLEST_COMPRESSED_BYTES).then(|| zstd::bulk::compress(&message, LEVEL));
         let body = match compressed {
@@ -69,10 +74,11 @@ impl Link<'_> {
         };
         let posted = self.post(SYNC_PATH, &device, headers, &body);
         let received_bytes = posted.as_ref().map_or(0, |posted| posted.body.len() as u64);
+        let sealing_key = posted.as_ref().ok().and_then(|posted| posted.sealing_key.as_deref()?.parse().ok());
         let answer = posted.and_then(|posted| {
             Answer::from_bytes(&unpack(&posted)?).map_err(|error| Failure::Network(error.to_string()))
         });
-        (Carried { sent_bytes: body.len() as u64, received_bytes }, answer)
+        (Carried { sent_bytes: body.len() as u64, received_bytes, sealing_key }, answer)
     }
 
     /// Posts an enrolment and returns the JSON of the answer.

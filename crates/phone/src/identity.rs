@@ -2,6 +2,7 @@
 
 use ed25519_dalek::SigningKey;
 use gridwork_domain::id::ScopeId;
+use gridwork_sealing::PublicKey;
 use gridwork_sync::replica::Owner;
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +27,8 @@ pub(crate) struct Identity {
     pub(crate) secret_key: [u8; 32],
     /// Who it is and its token; none before the server has answered.
     pub(crate) enrolled: Option<(Owner, String)>,
+    /// The server's key to which citizen numbers are sealed, as the phone heard of it last.
+    pub(crate) sealing_key: Option<PublicKey>,
 }
 
 impl Identity {

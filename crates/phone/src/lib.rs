@@ -30,7 +30,7 @@ pub use gridwork_sync::replica::{
     Entropy, Failure, KnownFact, KnownHousehold, Owner, Pending, PendingState, Person, Status, Summary,
 };
 pub use identity::Grid;
-pub use phone::{NotSaved, OpenError, Phone};
+pub use phone::{NoSealingKey, NotSaved, OpenError, Phone};
 pub use store::StoreError;
 pub use surroundings::{RESERVE_BYTES, Surroundings, SystemEntropy, system_clock};
 pub use transport::{HttpTransport, NetworkError, Post, Posted, Transport};

@@ -4,7 +4,9 @@ use crate::dump::Dump;
 use crate::identity::{Grid, Identity};
 use crate::store::{Store, StoreError};
 use crate::surroundings::Surroundings;
+use gridwork_domain::citizen_number::CitizenNumber;
 use gridwork_domain::edit::{Action, Edit};
+use gridwork_domain::fields::Value;
 use gridwork_domain::id::{EditId, HouseholdId, ScopeId};
 use gridwork_domain::instant::Instant;
 use gridwork_domain::schema::SCHEMA_1;
@@ -51,6 +53,11 @@ pub enum NotSaved {
     #[error("not saved")]
     Store(#[source] StoreError),
 }
+
+/// The server's key is not on the phone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the phone has no key yet to seal citizen numbers with: sync once, then record it")]
+pub struct NoSealingKey;
 
 impl From<StoreError> for NotSaved {
     fn from(error: StoreError) -> Self {
@@ -125,6 +132,18 @@ impl Phone {
         let mut bytes = [0; 10];
         self.surroundings.entropy.fill(&mut bytes);
         bytes
+    }
+
+    /// Seals a citizen number, for the field `citizen_number` of a resident: from here on only the registry can read it, and
+    /// the phone shows that there is one. The number itself is kept nowhere.
+    ///
+    /// # Errors
+    /// [`NoSealingKey`] if the server has not told its key yet.
+    pub fn seal(&mut self, number: &CitizenNumber) -> Result<Value, NoSealingKey> {
+        let key = self.identity.sealing_key.ok_or(NoSealingKey)?;
+        let mut random = [0; 32];
+        self.surroundings.entropy.fill(&mut random);
+        Ok(Value::Text(key.seal(number, random).to_string()))
     }
 
     /// An edit made now.

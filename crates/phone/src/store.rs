@@ -14,6 +14,7 @@ use diesel::connection::SimpleConnection;
 use diesel::{Connection as _, ExpressionMethods, OptionalExtension, QueryDsl, RunQueryDsl, SqliteConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use gridwork_domain::id::{DeviceId, ScopeId, StaffId};
+use gridwork_sealing::PublicKey;
 use gridwork_sync::replica::{Owner, Row, Scope};
 use reserve::Reserve;
 use rows::array;
@@ -166,9 +167,10 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub(crate) fn identity(&mut self) -> Result<Option<Identity>, StoreError> {
-        type Found = (i32, String, Vec<u8>, Option<Vec<u8>>, Option<String>, Option<Vec<u8>>, Option<String>);
+        type Bytes = Option<Vec<u8>>;
+        type Found = (i32, String, Vec<u8>, Bytes, Option<String>, Bytes, Option<String>, Bytes);
         let found = identity::table.first::<Found>(&mut self.connection).optional()?;
-        let Some((_, server, secret_key, device, token, staff, name)) = found else { return Ok(None) };
+        let Some((_, server, secret_key, device, token, staff, name, sealing_key)) = found else { return Ok(None) };
         let enrolled = match (device, token, staff, name) {
             (Some(device), Some(token), Some(staff), Some(name)) => {
                 let device = DeviceId::from_bytes(array(&device, "identity")?);
@@ -177,7 +179,10 @@ impl Store {
             }
             _ => None,
         };
-        Ok(Some(Identity { server, secret_key: array(&secret_key, "identity")?, enrolled }))
+        let bad = |_| StoreError::Unreadable("identity");
+        let sealing_key =
+            sealing_key.map(|key| PublicKey::from_bytes(array(&key, "identity")?).map_err(bad)).transpose()?;
+        Ok(Some(Identity { server, secret_key: array(&secret_key, "identity")?, enrolled, sealing_key }))
     }
 
     /// Saves what the phone is, and when it is enrolled also the grids for which it is.
@@ -194,6 +199,7 @@ impl Store {
             identity::token.eq(one.enrolled.as_ref().map(|(_, token)| token)),
             identity::staff.eq(owner.map(|owner| owner.staff.as_bytes().to_vec())),
             identity::staff_name.eq(owner.map(|owner| &owner.name)),
+            identity::sealing_key.eq(one.sealing_key.map(|key| key.as_bytes().to_vec())),
         );
         self.write(|connection| {
             diesel::replace_into(identity::table).values(values).execute(connection)?;

@@ -44,6 +44,8 @@ pub struct Posted {
     pub retry_after_s: Option<u64>,
     /// `Content-Encoding`, if there is one.
     pub encoding: Option<String>,
+    /// `Gridwork-Sealing-Key`, if the phone lacks the server's current one.
+    pub sealing_key: Option<String>,
     /// The body as it came over the wire.
     pub body: Vec<u8>,
 }
@@ -103,6 +105,7 @@ impl Transport for HttpTransport {
             status: answer.status().as_u16(),
             retry_after_s: header("retry-after").and_then(|value| value.parse().ok()),
             encoding: header("content-encoding").map(str::to_owned),
+            sealing_key: header("gridwork-sealing-key").map(str::to_owned),
             body: Vec::new(),
         };
         let reader = answer.into_body().into_reader();
@@ -163,6 +166,7 @@ impl Streaming {
             status,
             retry_after_s: header("retry-after").and_then(|value| value.parse().ok()),
             encoding: header("content-encoding").map(str::to_owned),
+            sealing_key: None,
             body: Vec::new(),
         };
         let read = answer.into_body().into_reader().take(LARGEST_REFUSAL_BYTES).read_to_end(&mut refused.body);

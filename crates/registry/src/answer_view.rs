@@ -164,8 +164,9 @@ impl Registry {
             });
         }
         if !unreadable.is_empty() {
+            let keys = self.sealing.clone();
             self.database.write_later_locking(move |connection| {
-                let ledger = Ledger::new(connection, now, BTreeSet::new())?;
+                let ledger = Ledger::new(connection, now, keys.clone(), BTreeSet::new())?;
                 unreadable.iter().try_for_each(|key| ledger.freeze_if_unreadable(key))
             });
         }

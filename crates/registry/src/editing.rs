@@ -22,11 +22,13 @@ use gridwork_domain::id::{ScopeId, StaffId};
 use gridwork_domain::instant::Instant;
 use gridwork_domain::staff::Operation;
 use gridwork_domain::visit::Fact;
+use gridwork_sealing::Keyring;
 use gridwork_sync::change::{Base, BuildError, Head, RawChange, record_fact, write_household};
 use gridwork_sync::document::{ChangeHash, DocumentId, DocumentKey};
 use gridwork_sync::genesis;
 use gridwork_sync::guard::{Offered, Refusal};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// What an edit came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,9 +148,10 @@ impl Registry {
         now: Instant,
         answer: Option<Keep<Edited>>,
     ) -> Result<Edited, EditError> {
+        let keys = self.sealing.clone();
         let edited = self.database.write_locking(move |connection| {
             let sender = Sender { staff: by, device: None, at: now, last_contact: now };
-            let ledger = Ledger::of_sender(connection, &sender, new_home.into_iter().collect())?;
+            let ledger = Ledger::of_sender(connection, &sender, keys.clone(), new_home.into_iter().collect())?;
             let applied = apply(&ledger, by, &edit, seen.clone(), new_home)?;
             let heads = heads_of(&ledger, &applied.key)?;
             let conflicts = ledger.query(|connection| conflicts_of(connection, edit.household))?;
@@ -174,7 +177,8 @@ impl Registry {
     /// # Errors
     /// [`ImportError`], the first edit that was refused.
     pub fn import_edits(&self, edits: Vec<Import>, now: Instant) -> Result<Imported, ImportError> {
-        let importing = move |connection: &mut Connection| import(connection, &edits, now);
+        let keys = self.sealing.clone();
+        let importing = move |connection: &mut Connection| import(connection, &edits, &keys, now);
         let (imported, moved) = self.database.write_locking_blocking(importing)?;
         self.news.committed(moved);
         add(&self.counters.merged, imported.merged);
@@ -192,8 +196,9 @@ impl Registry {
         now: Instant,
         answer: Option<Keep<Imported>>,
     ) -> Result<Imported, ImportError> {
+        let keys = self.sealing.clone();
         let importing = self.database.write_locking(move |connection| {
-            let (imported, moved) = import(connection, &edits, now)?;
+            let (imported, moved) = import(connection, &edits, &keys, now)?;
             if let Some(answer) = &answer {
                 answer.keep(connection, &imported, &BTreeSet::new())?;
             }
@@ -209,10 +214,11 @@ impl Registry {
 fn import(
     connection: &mut Connection,
     edits: &[Import],
+    keys: &Arc<Keyring>,
     now: Instant,
 ) -> Result<(Imported, BTreeSet<ScopeId>), ImportError> {
     let scopes = scopes_of(connection, edits)?;
-    let ledger = Ledger::new(connection, now, scopes)?;
+    let ledger = Ledger::new(connection, now, keys.clone(), scopes)?;
     let new = edits.iter().filter(|one| matches!(one.edit.action, Action::RegisterHousehold { .. }));
     let new: Vec<DocumentKey> = new.map(|one| DocumentId::household(one.edit.household).into()).collect();
     ledger.look_for(&new)?;

@@ -20,6 +20,7 @@ use diesel::prelude::*;
 use gridwork_domain::id::{DeviceId, ScopeId};
 use gridwork_domain::instant::Instant;
 use gridwork_domain::staff::{Device, Operation};
+use gridwork_sealing::Keyring;
 use gridwork_sync::answer::{Asked, answer};
 use gridwork_sync::document::{ActorId, ChangeHash, DocumentId, DocumentKey};
 use gridwork_sync::genesis::GENESIS_ACTOR;
@@ -81,6 +82,7 @@ impl Registry {
             return Err(ExchangeError::OtherDevice);
         }
         let (id, staff) = (device.id, device.staff);
+        let keys = self.sealing.clone();
         let request = Arc::new(request);
         let pushed = self.database.write_locking(move |connection| {
             if !use_nonce(connection, id, nonce, received_at)? {
@@ -90,7 +92,7 @@ impl Registry {
             // It was not when its token was found good.
             let last_contact = last_contact.ok_or(ExchangeError::Revoked)?;
             let sender = Sender { staff, device: Some(id), at: received_at, last_contact };
-            Ok::<_, ExchangeError>(take_in(connection, &sender, &request)?)
+            Ok::<_, ExchangeError>(take_in(connection, &keys, &sender, &request)?)
         });
         let Pushed { verdicts, hashes, request, moved, tally } = pushed.await?;
         self.news.committed(moved);
@@ -148,9 +150,14 @@ impl Registry {
 }
 
 /// Takes in what a request declares and pushes.
-fn take_in(connection: &mut Connection, sender: &Sender, request: &Arc<Request>) -> Result<Pushed, StoreError> {
+fn take_in(
+    connection: &mut Connection,
+    keys: &Arc<Keyring>,
+    sender: &Sender,
+    request: &Arc<Request>,
+) -> Result<Pushed, StoreError> {
     let scopes = request.pushes.iter().map(Push::scope).collect();
-    let ledger = Ledger::of_sender(connection, sender, scopes)?;
+    let ledger = Ledger::of_sender(connection, sender, keys.clone(), scopes)?;
     bind_actors(&ledger, Owner { staff: sender.staff, device: sender.device }, request)?;
     let mut verdicts: Vec<ChangeVerdict> = Vec::new();
     let mut places: BTreeMap<(DocumentKey, ChangeHash), usize> = BTreeMap::new();

@@ -25,11 +25,13 @@ use diesel::prelude::*;
 use gridwork_domain::id::{AreaId, DeviceId, ScopeId, StaffId};
 use gridwork_domain::instant::Instant;
 use gridwork_domain::staff::Assignment;
+use gridwork_sealing::Keyring;
 use gridwork_sync::change::{Head, RawChange};
 use gridwork_sync::document::{ActorId, ChangeHash, DocumentKey};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// Who is behind an actor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +61,8 @@ pub(crate) struct Ledger<'c> {
     connection: RefCell<&'c mut Connection>,
     /// The server's clock when the job came in.
     pub(crate) now: Instant,
+    /// What opens citizen numbers.
+    pub(crate) keys: Arc<Keyring>,
     /// The last position of each feed that is locked.
     positions: RefCell<BTreeMap<ScopeId, i64>>,
     /// Those of them that were written to.
@@ -90,6 +94,7 @@ impl<'c> Ledger<'c> {
     pub(crate) fn new(
         connection: &'c mut Connection,
         now: Instant,
+        keys: Arc<Keyring>,
         scopes: BTreeSet<ScopeId>,
     ) -> Result<Self, StoreError> {
         let mut positions = BTreeMap::new();
@@ -102,6 +107,7 @@ impl<'c> Ledger<'c> {
         Ok(Self {
             connection: RefCell::new(connection),
             now,
+            keys,
             positions: RefCell::new(positions),
             moved: RefCell::default(),
             assignments: RefCell::default(),

@@ -35,6 +35,7 @@ mod precinct;
 mod projection;
 mod query;
 mod registry;
+mod sealing;
 mod second_factor;
 mod session;
 mod settings;
@@ -67,9 +68,9 @@ pub use nonce::Nonce;
 pub use origin::Origin;
 pub use precinct::Precinct;
 pub use query::{
-    AreaView, ConflictView, Cursor, DwellingView, FactView, HouseholdFilter, HouseholdSummary, HouseholdView,
-    MOST_ROWS, NotACursor, OfficeView, Page, Person, ReadError, ResidentFilter, ResidentView, SearchFilter, SearchHit,
-    StaffView, VisitView,
+    AreaView, ConflictView, Cursor, DwellingView, FactView, FindError, HouseholdFilter, HouseholdSummary,
+    HouseholdView, MOST_ROWS, NotACursor, OfficeView, Page, Person, ReadError, ResidentFilter, ResidentView,
+    SearchFilter, SearchHit, StaffView, VisitView,
 };
 pub use registry::Registry;
 pub use second_factor::{NewSecret, SecondFactorError};

@@ -40,7 +40,7 @@ impl Ledger<'_> {
             }
             Effect::Household { snapshot: saved, heads, reading } => {
                 let saved = snapshot::row(key, position, saved)?;
-                let rows = projection::household_rows(reading, merge.home, |actor| {
+                let rows = projection::household_rows(reading, merge.home, &self.keys, |actor| {
                     let owner = self.owner(actor)?;
                     let unknown = || StoreError::Unreadable(format!("{}: nobody is behind the actor {actor}", key.id));
                     owner.map(|owner| owner.staff).ok_or_else(unknown)

@@ -5,10 +5,12 @@
 //!
 //! **Invariant:** projecting the same changes gives the same rows, in every column.
 
+mod citizen_number;
 mod records;
 mod rows;
 mod search;
 
+pub(crate) use citizen_number::open;
 pub(crate) use records::{alternative, household, summary};
 pub(crate) use rows::{ConflictRow, FactRow, HouseholdRow, HouseholdRows, MembershipRow, NeedRow, ResidentRow, Row};
 pub(crate) use search::{Findable, SearchRow, parts, place, search_rows};
@@ -20,19 +22,22 @@ use diesel::prelude::*;
 use gridwork_domain::fields::Record;
 use gridwork_domain::household::{Conflict, RecordPath};
 use gridwork_domain::id::{ScopeId, StaffId};
+use gridwork_domain::schema::CITIZEN_NUMBER;
 use gridwork_domain::visit::{FactBody, Visit};
+use gridwork_sealing::Keyring;
 use gridwork_sync::change::RawChange;
 use gridwork_sync::document::{ActorId, DocumentKey};
 use gridwork_sync::guard::NewFact;
 use gridwork_sync::reading::Reading;
 
-/// The rows of a household as its document reads. `staff_of` says who is behind an actor.
+/// The rows of a household as its document reads. `keys` open its citizen numbers; `staff_of` says who is behind an actor.
 ///
 /// # Errors
 /// As `staff_of` says, and [`StoreError::Unreadable`] for a value that cannot be spelled.
 pub(crate) fn household_rows(
     reading: &Reading,
     scope: ScopeId,
+    keys: &Keyring,
     staff_of: impl Fn(ActorId) -> Result<StaffId, StoreError>,
 ) -> Result<HouseholdRows, StoreError> {
     let read = &reading.household;
@@ -42,6 +47,7 @@ pub(crate) fn household_rows(
     let own = read.record(&RecordPath::household()).unwrap_or(&none);
     let dwelling = read.record(&RecordPath::dwelling()).unwrap_or(&none);
     let text = |record: &Record, field: &str| record.text(field).map(str::to_owned);
+    let open: Vec<_> = reading.conflicts.iter().filter(|open| !citizen_number::agrees(keys, open)).collect();
     let household = HouseholdRow {
         id,
         scope,
@@ -54,23 +60,30 @@ pub(crate) fn household_rows(
         floor: dwelling.integer("floor"),
         door: text(dwelling, "door"),
         dwelling_status: text(dwelling, "status"),
-        open_conflicts: i32::try_from(reading.conflicts.len()).unwrap_or(i32::MAX),
+        open_conflicts: i32::try_from(open.len()).unwrap_or(i32::MAX),
     };
-    let residents = read.residents().map(|(resident, record)| ResidentRow {
-        household: id,
-        id: resident.into(),
-        scope,
-        name: text(record, "name"),
-        sex: text(record, "sex"),
-        birth_date: text(record, "birth_date"),
-        phone: text(record, "phone"),
-        second_phone: text(record, "second_phone"),
-        occupation: text(record, "occupation"),
-        employment: text(record, "employment"),
-        residence_kind: text(record, "residence_kind"),
-        ethnicity: text(record, "ethnicity"),
-        guardian: text(record, "guardian"),
-        died_on: text(record, "died_on"),
+    let residents = read.residents().map(|(resident, record)| {
+        let number = citizen_number::known(keys, record.text(CITIZEN_NUMBER));
+        ResidentRow {
+            household: id,
+            id: resident.into(),
+            scope,
+            name: text(record, "name"),
+            sex: text(record, "sex"),
+            birth_date: text(record, "birth_date"),
+            phone: text(record, "phone"),
+            second_phone: text(record, "second_phone"),
+            occupation: text(record, "occupation"),
+            employment: text(record, "employment"),
+            residence_kind: text(record, "residence_kind"),
+            ethnicity: text(record, "ethnicity"),
+            guardian: text(record, "guardian"),
+            died_on: text(record, "died_on"),
+            citizen_number: text(record, CITIZEN_NUMBER),
+            citizen_number_hash: number.hash,
+            citizen_number_shown: number.shown,
+            citizen_number_unreadable: number.unreadable,
+        }
     });
     let memberships = read.memberships().map(|(membership, record)| MembershipRow {
         household: id,
@@ -91,7 +104,7 @@ pub(crate) fn household_rows(
         expires: text(&member.attributes, "expires"),
         note: text(&member.attributes, "note"),
     });
-    let conflicts = reading.conflicts.iter().map(|open| conflict_rows(id, scope, open, &staff_of));
+    let conflicts = open.into_iter().map(|open| conflict_rows(id, scope, open, keys, &staff_of));
     let conflicts = conflicts.collect::<Result<Vec<_>, _>>()?;
     Ok(HouseholdRows {
         household,
@@ -106,9 +119,13 @@ fn conflict_rows(
     household: Id,
     scope: Id,
     open: &Conflict<ActorId>,
+    keys: &Keyring,
     staff_of: impl Fn(ActorId) -> Result<StaffId, StoreError>,
 ) -> Result<Vec<ConflictRow>, StoreError> {
-    let spell = |value| serde_json::to_string(value).map_err(|error| StoreError::Unreadable(error.to_string()));
+    let spell = |value| {
+        let shown = citizen_number::shown(keys, open, value);
+        serde_json::to_string(&shown).map_err(|error| StoreError::Unreadable(error.to_string()))
+    };
     let rows = open.alternatives.iter().zip(0..).map(|(one, ordinal)| {
         Ok(ConflictRow {
             household,

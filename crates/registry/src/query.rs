@@ -7,6 +7,7 @@
 //! moment.
 
 mod areas;
+mod citizen_numbers;
 mod conflicts;
 mod cursor;
 mod dwellings;
@@ -17,6 +18,7 @@ mod search;
 mod visits;
 
 pub use areas::AreaView;
+pub use citizen_numbers::FindError;
 pub use conflicts::ConflictView;
 pub(crate) use conflicts::conflicts_of;
 pub use cursor::{Cursor, NotACursor};

@@ -7,12 +7,14 @@ use crate::database::{Connection, Database, StoreError};
 use crate::entropy::random;
 use crate::figures::{Counters, Figures};
 use crate::news::News;
+use crate::sealing;
 use crate::settings::{OpenError, Settings};
 use crate::sign_in::MOST_HASHING;
 use crate::tables::instance;
 use crate::watcher::positions;
 use diesel::prelude::*;
 use gridwork_domain::schema::{SCHEMA_1, Schema};
+use gridwork_sealing::Keyring;
 use gridwork_sync::answer::InstanceId;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -30,6 +32,7 @@ pub struct Registry {
     pub(crate) hashing: Arc<Semaphore>,
     pub(crate) areas: Arc<AreaCache>,
     pub(crate) news: Arc<News>,
+    pub(crate) sealing: Arc<Keyring>,
 }
 
 impl Registry {
@@ -41,14 +44,18 @@ impl Registry {
         let counters = Arc::new(Counters::default());
         let made_at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
         let made_at = i64::try_from(made_at).unwrap_or(i64::MAX);
+        let keys = settings.sealing.clone();
         let prepare = move |connection: &mut Connection| {
-            Ok((find_or_make_instance(connection, made_at)?, positions(connection)?))
+            let keys = keys.as_ref().map_or(Ok(Ok(())), |keys| prepare_keys(connection, keys, made_at))?;
+            Ok((find_or_make_instance(connection, made_at)?, positions(connection)?, keys))
         };
-        let (database, (instance, start)) = Database::open(settings, counters.clone(), prepare)?;
+        let (database, (instance, start, keys)) = Database::open(settings, counters.clone(), prepare)?;
+        keys?;
+        let sealing = settings.sealing.clone().unwrap_or_else(|| Arc::new(Keyring::none()));
         let database = Arc::new(database);
         let hashing = Arc::new(Semaphore::new(MOST_HASHING));
         let news = Arc::new(News::new(start, made_at));
-        Ok(Self { database, counters, instance, hashing, areas: Arc::default(), news })
+        Ok(Self { database, counters, instance, hashing, areas: Arc::default(), news, sealing })
     }
 
     /// Refuses what comes, finishes what is queued, and closes the database; on all clones of the handle.
@@ -72,6 +79,13 @@ impl Registry {
     /// What the registry did since it was opened.
     pub fn figures(&self) -> Figures {
         self.counters.read()
+    }
+}
+
+fn prepare_keys(connection: &mut Connection, keys: &Keyring, now: i64) -> Result<Result<(), OpenError>, StoreError> {
+    match sealing::check(connection, keys)? {
+        Ok(()) => Ok(Ok(sealing::note(connection, keys, now)?)),
+        missing => Ok(missing),
     }
 }
 

@@ -5,8 +5,11 @@
 
 use crate::database::StoreError;
 use diesel::result::ConnectionError;
+use gridwork_domain::sealed_number::KeyId;
+use gridwork_sealing::Keyring;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Connections for reading, unless a setting says otherwise: more than the cores of a small computer only queue.
 const READERS: u32 = 4;
@@ -36,6 +39,9 @@ pub struct Settings {
     pub busy_timeout_ms: u64,
     /// How long one statement may take on PostgreSQL before it is given up.
     pub statement_timeout_ms: u64,
+    /// The keys that seal and open citizen numbers; without them nothing is opened, and what is recorded waits for a start
+    /// with them.
+    pub sealing: Option<Arc<Keyring>>,
 }
 
 /// A database, by its URL.
@@ -70,6 +76,7 @@ impl Settings {
             writer_queue: WRITER_QUEUE,
             busy_timeout_ms: BUSY_TIMEOUT_MS,
             statement_timeout_ms: STATEMENT_TIMEOUT_MS,
+            sealing: None,
         }
     }
 
@@ -120,6 +127,18 @@ pub enum OpenError {
     /// The database refuses what opening needs, or there are no random bytes for the id of a new one.
     #[error("cannot prepare the database")]
     Prepare(#[source] StoreError),
+    /// A key is missing that citizen numbers may be sealed to.
+    #[error(
+        "this node lacks the sealing key {0}, to which citizen numbers of this registry are sealed: put back the file \
+         sealing-keys, or give all nodes the same GRIDWORK_SEALING_KEYS"
+    )]
+    SealingKey(KeyId),
+    /// Numbers are found by another key.
+    #[error(
+        "citizen numbers of this registry are found by the lookup key {0}, and this node has another: put back the file \
+         sealing-keys, or give all nodes the same GRIDWORK_SEALING_KEYS"
+    )]
+    LookupKey(KeyId),
     /// No thread for the writer.
     #[error("the operating system gave no thread for the writer")]
     Thread(#[source] std::io::Error),

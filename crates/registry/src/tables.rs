@@ -325,6 +325,10 @@ diesel::table! {
         ethnicity -> Nullable<Text>,
         guardian -> Nullable<Text>,
         died_on -> Nullable<Text>,
+        citizen_number -> Nullable<Text>,
+        citizen_number_hash -> Nullable<Binary>,
+        citizen_number_shown -> Nullable<Text>,
+        citizen_number_unreadable -> Nullable<Text>,
     }
 }
 
@@ -384,6 +388,14 @@ diesel::table! {
         staff -> Binary,
         received_at -> BigInt,
         bytes -> Binary,
+    }
+}
+
+diesel::table! {
+    sealing_key (id) {
+        id -> Binary,
+        finds -> Bool,
+        noted_at -> BigInt,
     }
 }
 

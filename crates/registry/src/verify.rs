@@ -16,11 +16,13 @@ mod feed;
 mod words;
 
 use crate::database::{StoreError, read_existing};
+use crate::sealing;
 use crate::settings::{OpenError, Settings};
+use gridwork_sealing::Keyring;
 use gridwork_sync::document::DocumentKind;
 use serde::Serialize;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use words::Words;
 
 /// Differences that are listed; all are counted.
@@ -141,16 +143,19 @@ pub enum VerifyError {
 /// # Errors
 /// [`VerifyError`] if it cannot be read at all. That something differs is no error but the report.
 pub fn verify(settings: &Settings) -> Result<VerifyReport, VerifyError> {
-    let read = read_existing(settings, |connection| {
+    let keys = settings.sealing.clone().unwrap_or_else(|| Arc::new(Keyring::none()));
+    read_existing(settings, |connection| {
         let mut report = VerifyReport::default();
+        if settings.sealing.is_some() {
+            sealing::check(connection, &keys)??;
+        }
         feed::check(connection, &mut report)?;
         let words = Mutex::default();
         for kind in [DocumentKind::Household, DocumentKind::Visits] {
-            documents::check(connection, kind, &words, &mut report)?;
+            documents::check(connection, kind, &keys, &words, &mut report)?;
         }
         let words: Words = words.into_inner().unwrap_or_else(PoisonError::into_inner);
         words.check(connection, &mut report)?;
-        Ok::<_, StoreError>(report)
-    })?;
-    Ok(read?)
+        Ok::<_, VerifyError>(report)
+    })?
 }

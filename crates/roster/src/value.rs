@@ -33,7 +33,8 @@ pub(crate) fn value(kind: Kind, cell: &Cell) -> Result<Option<Value>, Reason> {
             let unknown = || Reason::NotOneOf(code_words::choices(words));
             code_words::choice(words, &text(cell)).ok_or_else(unknown)?.into()
         }
-        Kind::Line(_) | Kind::Note(_) | Kind::Phone | Kind::Resident => Value::Text(text(cell)),
+        // No column is of sealed numbers: those are left out before.
+        Kind::Line(_) | Kind::Note(_) | Kind::Phone | Kind::Resident | Kind::SealedNumber => Value::Text(text(cell)),
     };
     kind.check(&value).map(Some).map_err(|error| reason(kind, &error))
 }
@@ -76,7 +77,9 @@ fn reason(kind: Kind, error: &ValueError) -> Reason {
         ValueError::UnknownCode(_) | ValueError::UnknownChoice(_) | ValueError::NotAnId => {
             Reason::NotOneOf(if let Kind::Choice(words) = kind { code_words::choices(words) } else { String::new() })
         }
-        ValueError::WrongType(_) | ValueError::Empty | ValueError::Unprintable => Reason::Unprintable,
+        ValueError::WrongType(_) | ValueError::Empty | ValueError::Unprintable | ValueError::NotSealed(_) => {
+            Reason::Unprintable
+        }
     }
 }
 

@@ -65,6 +65,10 @@ fn form(name: &str) -> Option<Form> {
         "occupation" => like("教师"),
         "employment" => like("11"),
         "sex" | "relation" => like("1"),
+        "citizen_number" => like("1****************X"),
+        "sealed" => {
+            like("2U12mkdCIJEBKf_7DOfGm7t5odk6icfo7wj-LNBjtJH8jKVsEqLxlEscthSVc5on95XinIkuji_KweYYZd6lQPcKpsw2UL3PvCsp")
+        }
         "ethnicity" => like("01"),
         "guardian" => like("李四"),
         "status" => like("living"),

@@ -62,6 +62,9 @@ pub(crate) struct EnrolledBody {
     staff: Person,
     /// The grids that it replicates.
     scopes: Vec<AreaReference>,
+    /// The key to which citizen numbers are sealed: X25519, 32 bytes in base64url without padding.
+    #[schema(required = true, example = "MdSras7slhE3kXA3k25gcW-sVzr-lNnahKgCBEjfwRI")]
+    sealing_key: Option<String>,
     /// The server's clock: milliseconds since 1970-01-01 UTC.
     server_time_ms: i64,
 }
@@ -134,6 +137,7 @@ pub(crate) async fn enrol(
         token: enrolled.token,
         staff: enrolled.staff.into(),
         scopes: enrolled.scopes.into_iter().map(Into::into).collect(),
+        sealing_key: state.registry.sealing_key().map(|key| key.to_string()),
         server_time_ms: clock::now().ms(),
     };
     Ok(HttpResponse::build(StatusCode::CREATED).json(body))

@@ -22,6 +22,11 @@ use utoipa::openapi::schema::Type;
 use utoipa::openapi::{KnownFormat, ObjectBuilder, RefOr, Schema, SchemaFormat};
 use utoipa::{PartialSchema, ToSchema};
 
+/// The header in which a device says which sealing key it has: the key's id.
+const KNOWN_SEALING_KEY: &str = "gridwork-sealing-key-id";
+/// The header that brings a device the sealing key that it lacks.
+const SEALING_KEY: &str = "gridwork-sealing-key";
+
 /// Exchange changes
 ///
 /// A phone posts the changes that it made and the cursors of the scopes that it follows, and is answered with a verdict
@@ -38,12 +43,23 @@ use utoipa::{PartialSchema, ToSchema};
     extensions(("x-gridwork-permission" = json!("exchange"))),
     params(
         Proof,
+        (
+            "Gridwork-Sealing-Key-Id" = Option<String>,
+            Header,
+            description = "The id of the sealing key that the device has; another one comes with the answer."
+        ),
         ("Content-Encoding" = Option<String>, Header, description = "`zstd`, `gzip` or `identity`."),
         ("Accept-Encoding" = Option<String>, Header, description = "An answer comes in `zstd` or `gzip` if asked for.")
     ),
     request_body(content = SyncRequest, content_type = "application/cbor", description = "`request` of the CDDL."),
     responses(
-        (status = 200, description = "`answer` of the CDDL.", body = SyncAnswer, content_type = "application/cbor"),
+        (
+            status = 200,
+            description = "`answer` of the CDDL.",
+            body = SyncAnswer,
+            content_type = "application/cbor",
+            headers(("Gridwork-Sealing-Key" = Option<String>, description = "The sealing key, if the device has another."))
+        ),
         (status = 429, description = "The device has too many exchanges under way.")
     )
 )]
@@ -70,6 +86,11 @@ pub(crate) async fn exchange(
     // The exchange is done; if there is no room to hold its answer, the phone asks again and is told what is known.
     let held = state.sync_memory.take(bytes.len())?;
     let mut response = HttpResponse::Ok();
+    let key = state.registry.sealing_key();
+    let known = request.headers().get(KNOWN_SEALING_KEY).and_then(|id| id.to_str().ok());
+    if let Some(key) = key.filter(|key| known != Some(key.id().to_string().as_str())) {
+        response.insert_header((SEALING_KEY, key.to_string()));
+    }
     response.insert_header((header::CONTENT_TYPE, MEDIA_TYPE)).insert_header((header::VARY, "accept-encoding"));
     if let Some(name) = coding.name() {
         response.insert_header((header::CONTENT_ENCODING, name));

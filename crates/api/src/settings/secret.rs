@@ -5,6 +5,7 @@
 use super::TokenSecret;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use gridwork_sealing::KeyringError;
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
@@ -33,6 +34,17 @@ pub enum SecretError {
     /// It is no secret.
     #[error("the file {0} holds no secret of ours: delete it, and all must sign in again")]
     Broken(PathBuf),
+    /// The keys of citizen numbers are none.
+    #[error(
+        "the file {path} holds no keys of ours: put back the one that does; what is sealed to lost keys stays shut"
+    )]
+    BrokenKeys {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: KeyringError,
+    },
     /// The system gives no random bytes.
     #[error("the system gives no random bytes")]
     Entropy,
@@ -44,43 +56,66 @@ pub(super) fn keep(folder: &Path) -> Result<TokenSecret, SecretError> {
     match fs::symlink_metadata(&path) {
         Ok(_) => read(path),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            make(folder, &path)?;
+            make(folder, FILE, &URL_SAFE_NO_PAD.encode(random::<SECRET_BYTES>()?))?;
             read(path)
         }
         Err(source) => Err(SecretError::File { path, source }),
     }
 }
 
-fn read(path: PathBuf) -> Result<TokenSecret, SecretError> {
-    let failed = |source| SecretError::File { path: path.clone(), source };
-    let metadata = fs::metadata(&path).map_err(failed)?;
+/// The content of a file that only its owner may read.
+pub(super) fn read_private(path: &Path) -> Result<Vec<u8>, SecretError> {
+    let failed = |source| SecretError::File { path: path.to_owned(), source };
+    let metadata = fs::metadata(path).map_err(failed)?;
     if metadata.permissions().mode() & 0o077 != 0 {
-        return Err(SecretError::Open(path));
+        return Err(SecretError::Open(path.to_owned()));
     }
-    let text = fs::read(&path).map_err(failed)?;
+    fs::read(path).map_err(failed)
+}
+
+/// Random bytes of the system.
+pub(super) fn random<const N: usize>() -> Result<[u8; N], SecretError> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|_| SecretError::Entropy)?;
+    Ok(bytes)
+}
+
+fn read(path: PathBuf) -> Result<TokenSecret, SecretError> {
+    let text = read_private(&path)?;
     let bytes = URL_SAFE_NO_PAD.decode(text.trim_ascii()).ok();
     bytes.and_then(TokenSecret::new).ok_or(SecretError::Broken(path))
 }
 
-/// Writes the secret beside its place and links it there, so that nobody ever reads half of it, and who comes second
-/// finds the first one's.
-fn make(folder: &Path, path: &Path) -> Result<(), SecretError> {
-    let mut random = [0; SECRET_BYTES + 8];
-    getrandom::fill(&mut random).map_err(|_| SecretError::Entropy)?;
-    let (secret, draft) = random.split_at(SECRET_BYTES);
-    let draft = folder.join(format!("{FILE}.{}", URL_SAFE_NO_PAD.encode(draft)));
+/// Writes a file beside its place and links it there, so that nobody ever reads half of it, and who comes second finds
+/// the first one's.
+pub(super) fn make(folder: &Path, name: &str, content: &str) -> Result<(), SecretError> {
+    let path = folder.join(name);
+    let draft = folder.join(format!("{name}.{}", URL_SAFE_NO_PAD.encode(random::<8>()?)));
     let made = (|| {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
-        file.write_all(URL_SAFE_NO_PAD.encode(secret).as_bytes())?;
-        file.sync_all()?;
-        match fs::hard_link(&draft, path) {
+        write(folder, &draft, content)?;
+        match fs::hard_link(&draft, &path) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
             _ => Ok(()),
         }
     })();
     let removed = fs::remove_file(&draft);
-    made.and(removed).map_err(|source| SecretError::File { path: path.to_owned(), source })
+    made.and(removed).map_err(|source| SecretError::File { path, source })
+}
+
+/// Writes a file beside its place and moves it there, so that there is always the whole old one or the whole new one.
+pub(super) fn replace(folder: &Path, name: &str, content: &str) -> Result<(), SecretError> {
+    let path = folder.join(name);
+    let draft = folder.join(format!("{name}.{}", URL_SAFE_NO_PAD.encode(random::<8>()?)));
+    let done = write(folder, &draft, content).and_then(|()| fs::rename(&draft, &path));
+    let done = done.and_then(|()| fs::File::open(folder)?.sync_all());
+    done.map_err(|source| SecretError::File { path, source })
+}
+
+fn write(folder: &Path, path: &Path, content: &str) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(content.as_bytes())?;
+    file.sync_all()
 }
 
 #[cfg(test)]

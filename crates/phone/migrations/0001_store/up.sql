@@ -3,7 +3,8 @@
 --
 -- Ids are 16 bytes, documents 19, hashes 32, instants milliseconds since 1970 UTC by the clock that the column names.
 
--- One row: the server, the key that the phone made, and what the server gave it at enrolment.
+-- One row: the server, the key that the phone made, and what the server gave it at enrolment. The sealing key is a public
+-- one of the server, to which citizen numbers are sealed before they are saved.
 CREATE TABLE identity (
     id INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
     server TEXT NOT NULL,
@@ -11,7 +12,8 @@ CREATE TABLE identity (
     device BLOB CHECK (length(device) = 16),
     token TEXT,
     staff BLOB CHECK (length(staff) = 16),
-    staff_name TEXT
+    staff_name TEXT,
+    sealing_key BLOB CHECK (length(sealing_key) = 32)
 ) STRICT;
 
 -- The grids that the phone was enrolled for, by name.

@@ -9,6 +9,7 @@ diesel::table! {
         token -> Nullable<Text>,
         staff -> Nullable<Binary>,
         staff_name -> Nullable<Text>,
+        sealing_key -> Nullable<Binary>,
     }
 }
 

@@ -33,7 +33,13 @@ fn a_request_goes_out_as_it_was_signed_and_the_answer_comes_back_as_it_was_sent(
     let post =
         Post { url: &url, headers: &[("authorization", "Bearer x"), ("accept-encoding", "zstd")], body: b"body" };
     let posted = HttpTransport::new().post(&post).expect("an answer");
-    let expected = Posted { status: 503, retry_after_s: Some(7), encoding: Some("zstd".into()), body: vec![1, 2, 3] };
+    let expected = Posted {
+        status: 503,
+        retry_after_s: Some(7),
+        encoding: Some("zstd".into()),
+        sealing_key: None,
+        body: vec![1, 2, 3],
+    };
     assert_eq!(posted, expected);
     let asked = server.join().expect("served").remove(0);
     assert!(asked.starts_with("post /v1/sync http/1.1\r\n"), "{asked}");

@@ -84,7 +84,7 @@ impl Transport for Registry {
 }
 
 pub(super) fn says(status: u16, body: &str) -> Posted {
-    Posted { status, retry_after_s: None, encoding: None, body: body.as_bytes().to_vec() }
+    Posted { status, retry_after_s: None, encoding: None, sealing_key: None, body: body.as_bytes().to_vec() }
 }
 
 impl State {
@@ -130,7 +130,7 @@ impl State {
         } else {
             (zstd::bulk::compress(&answer, 3).expect("zstd"), Some("zstd".to_owned()))
         };
-        Posted { status: 200, retry_after_s: None, encoding, body }
+        Posted { status: 200, retry_after_s: None, encoding, sealing_key: None, body }
     }
 
     fn exchange(&mut self, request: &Request) -> Answer {

@@ -8,8 +8,10 @@ use crate::entitlement::{areas_around, assignments_of, gives, gives_now};
 use crate::log::Sender;
 use gridwork_domain::id::{AreaId, ScopeId, StaffId};
 use gridwork_domain::staff::{Assignment, Operation};
+use gridwork_sealing::Keyring;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// What is done to documents.
 const WRITING: [Operation; 2] = [Operation::EditHousehold, Operation::RecordFacts];
@@ -23,6 +25,7 @@ impl<'c> Ledger<'c> {
     pub(crate) fn of_sender(
         connection: &'c mut Connection,
         sender: &Sender,
+        keys: Arc<Keyring>,
         scopes: BTreeSet<ScopeId>,
     ) -> Result<Self, StoreError> {
         let held = assignments_of(connection, sender.staff)?;
@@ -34,7 +37,7 @@ impl<'c> Ledger<'c> {
             }
             surroundings.insert(scope, around);
         }
-        let ledger = Self::new(connection, sender.at, theirs)?;
+        let ledger = Self::new(connection, sender.at, keys, theirs)?;
         ledger.assignments.borrow_mut().insert(sender.staff, held.into());
         ledger.around.replace(surroundings);
         Ok(ledger)

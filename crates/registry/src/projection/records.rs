@@ -1,6 +1,7 @@
 //! From rows back to the records of `domain`: what a query returns.
 //!
-//! **Invariant:** a household that is projected and read back is the household that its document reads.
+//! **Invariant:** a household that is projected and read back is the household that its document reads; but for citizen
+//! numbers, of which the first and last character are read back, or why there are none.
 
 use super::rows::{ConflictRow, HouseholdRow, HouseholdRows, MembershipRow, NeedRow, ResidentRow};
 use crate::database::StoreError;
@@ -8,7 +9,10 @@ use gridwork_domain::fields::{Record, Value};
 use gridwork_domain::household::{Alternative, Household, Member, MemberPath, RecordPath};
 use gridwork_domain::id::{HouseholdId, MembershipId, ResidentId};
 use gridwork_domain::instant::Instant;
-use gridwork_domain::schema::NEEDS;
+use gridwork_domain::schema::{CITIZEN_NUMBER, NEEDS};
+
+/// Why a resident's citizen number cannot be shown, in a record that is read back: a word of `gridwork_sealing::OpenError`.
+pub(crate) const CITIZEN_NUMBER_UNREADABLE: &str = "citizen_number_unreadable";
 
 /// The household of these rows.
 pub(crate) fn household(rows: &HouseholdRows) -> Household {
@@ -53,6 +57,8 @@ impl ResidentRow {
             ("ethnicity", &self.ethnicity),
             ("guardian", &self.guardian),
             ("died_on", &self.died_on),
+            (CITIZEN_NUMBER, &self.citizen_number_shown),
+            (CITIZEN_NUMBER_UNREADABLE, &self.citizen_number_unreadable),
         ])
     }
 }

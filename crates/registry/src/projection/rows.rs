@@ -72,6 +72,10 @@ rows! {
         ethnicity: Option<String>,
         guardian: Option<String>,
         died_on: Option<String>,
+        citizen_number: Option<String>,
+        citizen_number_hash: Option<HashBlob>,
+        citizen_number_shown: Option<String>,
+        citizen_number_unreadable: Option<String>,
     }
 
     /// A stay.

@@ -56,15 +56,26 @@ impl Registry {
                 let rows = rows(connection, &areas, &reach, &filter, after.as_ref(), rows_for(limit))?;
                 let mut stays = stays(connection, rows.iter().map(|row| row.household))?;
                 let cursor = |row: &ResidentRow| Cursor::new(&[row.scope.0, row.household.0, row.id.0], "");
-                page(rows, limit, cursor, |row| {
-                    let id = ResidentId::from(row.id);
-                    let stays = stays.remove(&(row.household, id.to_string())).unwrap_or_default();
-                    let (household, scope) = (row.household.into(), row.scope.into());
-                    Ok(ResidentView { household, scope, id, resident: row.record(), stays })
-                })
+                page(rows, limit, cursor, |row| Ok(view(&row, &mut stays)))
             })
             .await
     }
+}
+
+/// Residents with their stays.
+///
+/// # Errors
+/// As the store says.
+pub(super) fn views(connection: &mut Connection, rows: Vec<ResidentRow>) -> Result<Vec<ResidentView>, ReadError> {
+    let mut stays = stays(connection, rows.iter().map(|row| row.household))?;
+    Ok(rows.iter().map(|row| view(row, &mut stays)).collect())
+}
+
+fn view(row: &ResidentRow, stays: &mut Stays) -> ResidentView {
+    let id = ResidentId::from(row.id);
+    let stays = stays.remove(&(row.household, id.to_string())).unwrap_or_default();
+    let (household, scope) = (row.household.into(), row.scope.into());
+    ResidentView { household, scope, id, resident: row.record(), stays }
 }
 
 fn rows(

@@ -17,6 +17,7 @@ use automerge::{Automerge, ScalarValue};
 use diesel::prelude::*;
 use gridwork_domain::id::{DeviceId, FactId};
 use gridwork_domain::instant::Instant;
+use gridwork_sealing::Keyring;
 use gridwork_sync::document::{ChangeHash, DocumentKey, DocumentKind};
 use gridwork_sync::genesis::GENESIS_ACTOR;
 use gridwork_sync::guard::NewFact;
@@ -33,6 +34,7 @@ const MOST_CHECKERS: usize = 4;
 pub(super) fn check(
     connection: &mut Connection,
     kind: DocumentKind,
+    keys: &Keyring,
     words: &Mutex<Words>,
     report: &mut VerifyReport,
 ) -> Result<(), StoreError> {
@@ -41,7 +43,7 @@ pub(super) fn check(
     // Held by the checkers alone: when none is left, the reader is told.
     let chunks = Arc::new(Mutex::new(chunks));
     std::thread::scope(|scope| {
-        let start = |chunks: Arc<Mutex<Receiver<Read>>>| scope.spawn(move || check_all(kind, &chunks, words));
+        let start = |chunks: Arc<Mutex<Receiver<Read>>>| scope.spawn(move || check_all(kind, keys, &chunks, words));
         let threads: Vec<_> = (0..checkers).map(|_| start(chunks.clone())).collect();
         drop(chunks);
         let read = read_all(connection, kind, &read_to);
@@ -62,6 +64,7 @@ type Read = (usize, Chunk, BTreeMap<Id, Owner>);
 
 fn check_all(
     kind: DocumentKind,
+    keys: &Keyring,
     chunks: &Mutex<Receiver<Read>>,
     words: &Mutex<Words>,
 ) -> Result<Vec<(usize, VerifyReport)>, StoreError> {
@@ -69,7 +72,7 @@ fn check_all(
     let mut checked = Vec::new();
     while let Some((number, chunk, owners)) = take() {
         let mut report = VerifyReport::default();
-        check_chunk(kind, chunk, &owners, words, &mut report)?;
+        check_chunk(kind, chunk, (&owners, keys), words, &mut report)?;
         checked.push((number, report));
     }
     Ok(checked)
@@ -120,7 +123,7 @@ struct Expected {
 fn check_chunk(
     kind: DocumentKind,
     mut chunk: Chunk,
-    owners: &BTreeMap<Id, Owner>,
+    (owners, keys): (&BTreeMap<Id, Owner>, &Keyring),
     words: &Mutex<Words>,
     report: &mut VerifyReport,
 ) -> Result<(), StoreError> {
@@ -155,7 +158,7 @@ fn check_chunk(
         check_heads(&key, row, document, report);
         match kind {
             DocumentKind::Visits => expected.facts.extend(facts(&key, &replay)),
-            DocumentKind::Household => match project(&key, row, document, owners) {
+            DocumentKind::Household => match project(&key, row, document, keys, owners) {
                 Ok(rows) => expected.households.push(rows),
                 Err(reason) => {
                     expected.damaged.insert(row.id);
@@ -304,11 +307,12 @@ fn project(
     key: &DocumentKey,
     row: &DocumentRow,
     document: &Automerge,
+    keys: &Keyring,
     owners: &BTreeMap<Id, Owner>,
 ) -> Result<HouseholdRows, String> {
     let read = catch_unwind(AssertUnwindSafe(|| read_household(SCHEMA, key, document)));
     let reading: Reading = read.map_err(|_| "the library gave up".to_owned())?.map_err(|error| error.to_string())?;
-    household_rows(&reading, row.home.into(), |actor| {
+    household_rows(&reading, row.home.into(), keys, |actor| {
         debug_assert!(actor != GENESIS_ACTOR, "genesis writes no field");
         let unknown = || StoreError::Unreadable(format!("nobody is behind the actor {actor}"));
         owners.get(&actor.into()).map(|owner| owner.staff).ok_or_else(unknown)

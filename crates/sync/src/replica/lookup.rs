@@ -10,7 +10,8 @@ use crate::document::{ActorId, ChangeHash, DocumentId, DocumentKey, DocumentKind
 use crate::fact;
 use crate::reading::{Reading, read_facts, read_household};
 use gridwork_domain::edit::Action;
-use gridwork_domain::household::{Alternative, Conflict, Household, RecordPath};
+use gridwork_domain::fields::Kind;
+use gridwork_domain::household::{Alternative, Conflict, FieldPath, Household, RecordPath};
 use gridwork_domain::id::{FactId, HouseholdId, ScopeId, StaffId};
 use gridwork_domain::instant::Instant;
 use gridwork_domain::visit::{Fact, FactBody};
@@ -204,9 +205,18 @@ impl Replica {
     /// Reads a household; `None` if it cannot be read, or nothing has come of it but its name.
     fn read(&self, key: &DocumentKey) -> Option<Reading> {
         let document = load(&self.documents.get(key)?.bytes)?;
-        let reading = read_household(self.schema, key, &document).ok()?;
+        let mut reading = read_household(self.schema, key, &document).ok()?;
+        // The same number sealed twice differs, and only the registry can tell: it says what is in conflict.
+        reading.conflicts.retain(|conflict| !self.is_sealed(&conflict.path));
         let says = reading.household.records.values().any(|record| !record.0.is_empty());
         (says || !reading.household.members.is_empty()).then_some(reading)
+    }
+
+    fn is_sealed(&self, path: &FieldPath) -> bool {
+        let container = self.schema.container(&path.record.container);
+        container
+            .and_then(|container| container.field(&path.field))
+            .is_some_and(|field| field.kind == Kind::SealedNumber)
     }
 
     fn waiting_for(&self, household: HouseholdId) -> usize {

@@ -8,10 +8,10 @@ const fn named(name: &'static str, term: &'static str, kind: Kind, class: MergeC
     Field { name, term, kind, class, ..SCHEMA_1.containers[0].fields[0] }
 }
 
-const RESIDENT_FIELDS: [Field; 12] = {
+const RESIDENT_FIELDS: [Field; 13] = {
     let old = SCHEMA_1.containers[2].fields;
-    assert!(old.len() == 11);
-    let mut fields = [named("former_name", "曾用名", Kind::Line(64), MergeClass::Register); 12];
+    assert!(old.len() == 12);
+    let mut fields = [named("former_name", "曾用名", Kind::Line(64), MergeClass::Register); 13];
     let mut position = 0;
     while position < old.len() {
         fields[position] = old[position];
