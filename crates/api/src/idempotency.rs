@@ -40,8 +40,15 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// Operations of staff by POST that take no key: their answers are secrets, which are not kept, or they end what is theirs
 /// to end.
-const WITHOUT_KEY: [&str; 5] =
-    ["beginSecondFactor", "confirmSecondFactor", "issueEnrolmentCode", "makeApiKey", "signOut"];
+const WITHOUT_KEY: [&str; 7] = [
+    "beginSecondFactor",
+    "confirmSecondFactor",
+    "issueEnrolmentCode",
+    "makeApiKey",
+    "revealHousehold",
+    "revealResident",
+    "signOut",
+];
 
 /// Does what comes with a key once, and gives its answer again.
 pub(crate) async fn wrap(

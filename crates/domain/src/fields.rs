@@ -120,6 +120,9 @@ pub enum ValueError {
     /// Not an id.
     #[error("must be the id of a resident")]
     NotAnId,
+    /// What a mask left of a value.
+    #[error("is masked: leave the field out to keep its value, or reveal it first and send it in full")]
+    Masked,
 }
 
 impl Kind {
