@@ -3,7 +3,8 @@
 //! Ids are 22 characters of base64url, instants milliseconds since 1970-01-01 UTC. It does not know who reads: what lies
 //! outside a caller's reach never gets here.
 //!
-//! **Invariant:** what is about persons becomes a body only when the audit log has it and it is masked ([`Shown`]); what is shown is listed here field by field; a field that a view gains later is not shown by accident.
+//! **Invariant:** what is about persons becomes a body only when the audit log has it and it is masked ([`Shown`]); what is
+//! shown is listed here field by field; a field that a view gains later is not shown by accident.
 
 use crate::entity_tag;
 use crate::record::{DwellingRecord, FieldValue, HouseholdRecord, MembershipRecord, ResidentRecord};
