@@ -27,7 +27,7 @@ use ureq::http::Method;
 const SEALED_WITHIN: Duration = Duration::from_secs(10);
 
 /// A town with an auditor of the district and one of another community's grid.
-fn with_an_auditor(town: Town) -> Town {
+pub(crate) fn with_an_auditor(town: Town) -> Town {
     let auditors: [(&str, &str, Role, &Place); 2] =
         [("郑明", "zheng.ming", Role::Auditor, &DISTRICT), ("冯丽", "feng.li", Role::DataProtectionOfficer, &FAR_GRID)];
     town.with_registry(async |registry| {
@@ -66,7 +66,7 @@ fn register(session: &Session, address: &str, name: &str) -> (HouseholdId, Strin
 }
 
 /// The audit rows about something, the latest first.
-fn rows(auditor: &Session, about: &str) -> Vec<Value> {
+pub(crate) fn rows(auditor: &Session, about: &str) -> Vec<Value> {
     let (mut rows, mut after) = (Vec::new(), String::new());
     loop {
         let page = auditor.get(&format!("/v1/audit?{about}&limit=200{after}")).well();
@@ -119,7 +119,10 @@ fn the_auditor_sees_who_read_and_wrote_about_a_resident_why_and_from_where() {
     assert_eq!((&read["by"]["id"], &read["by"]["name"]), (&json!(ZHOU.id()), &json!(ZHOU.name)));
     assert_eq!((&read["action"], &read["reason"]), (&json!("read"), &json!("回访")));
     assert_eq!((&read["source"], &read["device"]), (&json!("127.0.0.1"), &Value::Null));
-    assert_eq!(read["detail"], json!({ "classes": ["residents", "memberships"], "records": 1 }));
+    assert_eq!(
+        read["detail"],
+        json!({ "classes": ["residents", "memberships"], "records": 1, "sensitivity": 1, "masked": true })
+    );
     let person = json!({ "grid": GRID.id(), "household": household, "resident": resident });
     assert_eq!(read["persons"], json!([person]));
     let by_phone = until("what the phone did is sealed", SEALED_WITHIN, || {
@@ -150,7 +153,7 @@ fn the_auditor_sees_who_read_and_wrote_about_a_resident_why_and_from_where() {
     assert!(said.contains("0 not sealed yet") && said.contains("0 findings"), "{said}");
 }
 
-fn row_of_action(auditor: &Session, action: &str) -> Value {
+pub(crate) fn row_of_action(auditor: &Session, action: &str) -> Value {
     until("the row is sealed", SEALED_WITHIN, || rows(auditor, "").into_iter().find(|row| row["action"] == action))
 }
 

@@ -29,6 +29,7 @@ mod idempotency;
 mod journey;
 mod killed;
 mod live;
+mod masking;
 mod messages;
 mod operation;
 mod permission;

@@ -12,10 +12,12 @@ use crate::{bearer, clock, openapi};
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use futures_util::future::LocalBoxFuture;
-use gridwork_domain::id::{ScopeId, SessionId, StaffId};
+use gridwork_domain::id::{BreakGlassId, HouseholdId, ScopeId, SessionId, StaffId};
 use gridwork_domain::instant::Instant;
 use gridwork_domain::permission::{Operation, Within};
-use gridwork_registry::{Admitted, Attempt, Credential, Grant, KEY_PREFIX, Means, Precinct, Reach};
+use gridwork_domain::sight::Sight;
+use gridwork_domain::staff::Role;
+use gridwork_registry::{Admitted, Attempt, BrokenGlass, Credential, Grant, KEY_PREFIX, Means, Precinct, Reach};
 use tokio::sync::oneshot;
 
 /// A member of staff who is signed in.
@@ -30,6 +32,8 @@ pub(crate) struct Caller {
     /// The claim on the idempotency key of this request, if it came with one.
     pub(crate) attempt: Option<Attempt>,
     grants: Vec<Grant>,
+    /// What the caller reads beyond the own areas in an emergency.
+    broken: Vec<BrokenGlass>,
 }
 
 /// With what a request comes.
@@ -61,9 +65,12 @@ impl Caller {
     ) -> Result<Self, Problem> {
         let admitted = state.registry.admit(credential, now).await?;
         let ended = || Problem::new(Kind::Unauthenticated, "this session has ended, or this key: sign in again");
-        let Admitted { staff, by, grants } = admitted.ok_or_else(ended)?;
+        let Admitted { staff, by, grants, mut broken } = admitted.ok_or_else(ended)?;
+        if !grants.iter().any(|grant| grant.role.may(Operation::BreakGlass)) {
+            broken.clear(); // the office was lost meanwhile under which the glass was broken
+        }
         tracing::Span::current().record("caller", tracing::field::display(staff));
-        let caller = Self { staff, now, by, needs: needs?, attempt, grants };
+        let caller = Self { staff, now, by, needs: needs?, attempt, grants, broken };
         if matches!(caller.by, Means::Session(_, false)) && state.administrators_need_second_factor {
             caller.must_be_no_administrator()?;
         }
@@ -77,8 +84,17 @@ impl Caller {
         self.grants.iter().any(|grant| grant.gives(self.needs, grid))
     }
 
-    /// The grids in which the caller may do what this request needs.
+    /// The grids in which the caller may do what this request needs; what only reads, also beyond the own areas in an
+    /// emergency.
     pub(crate) fn reach(&self) -> Reach {
+        match self.needs {
+            Operation::Read | Operation::Reveal => self.with_broken(self.own_reach()),
+            _ => self.own_reach(),
+        }
+    }
+
+    /// The same without what an emergency gives: for what takes all that there is.
+    pub(crate) fn own_reach(&self) -> Reach {
         Reach::of(&self.grants, self.needs)
     }
 
@@ -89,7 +105,48 @@ impl Caller {
     pub(crate) fn reading(&self) -> Result<Reach, Problem> {
         self.must_have_key_for(Operation::Read)?;
         self.must_anywhere(Operation::Read)?;
-        Ok(Reach::of(&self.grants, Operation::Read))
+        Ok(self.with_broken(Reach::of(&self.grants, Operation::Read)))
+    }
+
+    fn with_broken(&self, own: Reach) -> Reach {
+        let grids = self.broken.iter().flat_map(|broken| broken.grids.iter().copied());
+        let households = self.broken.iter().filter_map(|broken| broken.household);
+        own.scopes().chain(grids).collect::<Reach>().with_households(households)
+    }
+
+    /// How the caller sees a household in a grid.
+    pub(crate) fn sight(&self, grid: ScopeId, household: HouseholdId) -> Sight {
+        let own = self.sight_by(Operation::Read, grid);
+        let sight = match self.broken_for(grid, household).is_empty() {
+            true => own,
+            false => Sight::of(Operation::BreakGlass, self.roles()),
+        };
+        if matches!(self.by, Means::Key(_)) { sight.through_masks() } else { sight }
+    }
+
+    /// How the caller sees a household in a grid for a reason that the audit log keeps.
+    pub(crate) fn sight_with_reason(&self, grid: ScopeId, household: HouseholdId) -> Sight {
+        match self.broken_for(grid, household).is_empty() {
+            true => self.sight_by(Operation::Reveal, grid),
+            false => Sight::of(Operation::Reveal, self.roles()),
+        }
+    }
+
+    /// The break-glass entries under which the caller reads a household in a grid: none of what lies in the own areas.
+    pub(crate) fn broken_for(&self, grid: ScopeId, household: HouseholdId) -> Vec<BreakGlassId> {
+        if self.grants.iter().any(|grant| grant.gives(Operation::Read, grid)) {
+            return Vec::new();
+        }
+        self.broken.iter().filter(|broken| broken.covers(grid, household)).map(|broken| broken.id).collect()
+    }
+
+    fn sight_by(&self, operation: Operation, grid: ScopeId) -> Sight {
+        let there = self.grants.iter().filter(|grant| grant.gives(operation, grid));
+        Sight::of(operation, there.map(|grant| grant.role))
+    }
+
+    fn roles(&self) -> impl Iterator<Item = Role> + '_ {
+        self.grants.iter().map(|grant| grant.role)
     }
 
     /// The areas in which the caller may do what this request needs, each with all within it.

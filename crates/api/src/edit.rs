@@ -14,6 +14,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header;
 use gridwork_domain::edit::{Action, Edit};
 use gridwork_domain::id::{EditId, HouseholdId, ScopeId};
+use gridwork_domain::sight::Sight;
 use gridwork_registry::{EditError, Edited, KeptAnswer};
 use gridwork_sync::change::BuildError;
 use serde::Serialize;
@@ -73,12 +74,13 @@ pub(crate) async fn apply_and_keep(
     let seen = seen.heads();
     let concurrent = seen.as_ref().is_some_and(|seen| entity_tag::spell(seen) != entity_tag::spell(&view.heads));
     let of_edited = answer.clone();
-    let keep = caller.keep(move |edited: &Edited| of_edited(&EditedBody::new(household, edited.clone())));
+    let sight = caller.sight(view.scope, household);
+    let keep = caller.keep(move |edited: &Edited| of_edited(&EditedBody::new(household, edited.clone(), sight)));
     match state.registry.edit_once(caller.staff, edit, seen, None, caller.now, keep).await {
-        Ok(edited) => Ok(EditedBody::new(household, edited)),
+        Ok(edited) => Ok(EditedBody::new(household, edited, sight)),
         Err(EditError::Build(BuildError::Nothing)) => {
             // Nothing was written that the audit log would have, and the conflicts are shown all the same.
-            let view = Shown::to(caller, state, view).await?.into_inner();
+            let mut view = Shown::to(caller, state, view).await?;
             let mut persons = BTreeSet::new();
             view.persons(&mut persons);
             let body = EditedBody {
@@ -86,7 +88,7 @@ pub(crate) async fn apply_and_keep(
                 version: entity_tag::spell(&view.heads),
                 change: None,
                 concurrent,
-                conflicts: view.conflicts.into_iter().map(Into::into).collect(),
+                conflicts: view.part(|view| std::mem::take(&mut view.conflicts)).each().map(Into::into).collect(),
             };
             if let Some(attempt) = caller.attempt {
                 state.registry.keep_answer(attempt, answer(&body), persons).await?;
@@ -112,12 +114,13 @@ pub(crate) async fn register(
         return Err(Problem::field("grid", "is not a grid in which you register households"));
     }
     let edit = new_edit(caller, household, action)?;
+    let sight = caller.sight(grid, household);
     let keep = caller.keep(move |edited: &Edited| {
-        let body = EditedBody::new(household, edited.clone());
+        let body = EditedBody::new(household, edited.clone(), sight);
         body.to_created(&format!("/v1/households/{household}"), &body)
     });
     let edited = state.registry.edit_once(caller.staff, edit, None, Some(grid), caller.now, keep).await?;
-    Ok(EditedBody::new(household, edited))
+    Ok(EditedBody::new(household, edited, sight))
 }
 
 /// Random bytes, for new ids.
@@ -135,13 +138,15 @@ fn new_edit(caller: &Caller, household: HouseholdId, action: Action) -> Result<E
 }
 
 impl EditedBody {
-    fn new(household: HouseholdId, edited: Edited) -> Self {
+    fn new(household: HouseholdId, edited: Edited, sight: Sight) -> Self {
+        let mut edited = Shown::written(edited, sight);
+        let conflicts = edited.part(|edited| std::mem::take(&mut edited.conflicts));
         Self {
             household: household.to_string(),
             version: entity_tag::spell(&edited.heads),
             change: Some(edited.change.to_string()),
             concurrent: edited.concurrent,
-            conflicts: edited.conflicts.into_iter().map(Into::into).collect(),
+            conflicts: conflicts.each().map(Into::into).collect(),
         }
     }
 

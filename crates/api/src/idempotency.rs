@@ -40,12 +40,14 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// Operations of staff by POST that take no key: their answers are secrets, which are not kept, or they end what is theirs
 /// to end.
-const WITHOUT_KEY: [&str; 6] = [
+const WITHOUT_KEY: [&str; 8] = [
     "beginSecondFactor",
     "confirmSecondFactor",
     "findResidentsByCitizenNumber", // it changes nothing
     "issueEnrolmentCode",
     "makeApiKey",
+    "revealHousehold",
+    "revealResident",
     "signOut",
 ];
 

@@ -150,6 +150,12 @@ pub const ACCESS_TOKEN_S: u64 = 15 * 60;
 /// Characters of a request id that a caller brings along.
 pub const LONGEST_REQUEST_ID: usize = 64;
 
+/// Seconds for which somebody reads beyond the own areas in an emergency at most: an hour, then it is looked at anew.
+pub const LONGEST_BREAK_GLASS_S: u32 = 3_600;
+
+/// Names of fields in a request to reveal them: no record has more that are masked.
+pub const MOST_REVEALED_FIELDS: usize = 16;
+
 /// Characters of the reason that a caller gives for a request: a sentence or two.
 pub const LONGEST_REASON: usize = 200;
 

@@ -13,8 +13,9 @@ const HEAD: &str = "\
 Made by `gridwork openapi --permissions` from `crates/domain/src/permission/permissions.csv` and the routes; a test compares.
 
 A role holds within its area, with all areas in it, and for its term of office. A figure says up to which class of
-sensitivity fields are seen and written in full: 0 public, 1 personal, 2 sensitive, 3 most sensitive. Without a figure the
-role may not do this at all.
+sensitivity fields are seen and written in full: 0 public, 1 personal, 2 sensitive, 3 most sensitive. A second figure after
+a stroke says up to which class they are seen masked, as `138****5678` or a year of birth; what lies above is not shown.
+Without a figure the role may not do this at all. `break_glass` lets see as it says outside the area of the role.
 
 ";
 
@@ -30,8 +31,8 @@ pub fn permissions_md() -> String {
             Within::Self_ => "oneself",
         };
         page.push_str(&format!("| `{}` | {within} | {} |", permission.operation.word(), permission.meaning));
-        for class in permission.classes {
-            page.push_str(&class.map_or_else(|| "  |".to_owned(), |class| format!(" {class} |")));
+        for extent in permission.extents {
+            page.push_str(&extent.map_or_else(|| "  |".to_owned(), |extent| format!(" {extent} |")));
         }
         page.push('\n');
     }

@@ -6,14 +6,17 @@
 //! value fits is judged by `domain`.
 
 use gridwork_domain::fields::{Fields, Kind, Record, Value};
+use gridwork_domain::mask::Mask;
 use gridwork_domain::schema::{self, Container, Field, SCHEMA_1};
 use gridwork_domain::sealed_number::{LONGEST_SPELLING, SEALED_LENGTH};
+use gridwork_domain::sight;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use std::borrow::Cow;
 use std::fmt;
 use utoipa::openapi::schema::{AdditionalProperties, SchemaType, Type};
-use utoipa::openapi::{KnownFormat, ObjectBuilder, RefOr, Schema, SchemaFormat};
+use utoipa::openapi::{Array, ArrayBuilder, KnownFormat, ObjectBuilder, RefOr, Schema, SchemaFormat};
 use utoipa::{PartialSchema, ToSchema};
 
 macro_rules! records {
@@ -22,7 +25,7 @@ macro_rules! records {
         #[derive(Debug, Default)]
         pub(crate) struct $given(pub(crate) Fields);
 
-        /// Such a record as it is shown: fields without a value are left out.
+        /// Such a record as it is shown: fields without a value are left out, and what is masked is named.
         #[derive(Debug)]
         pub(crate) struct $shown(pub(crate) Record);
 
@@ -34,7 +37,7 @@ macro_rules! records {
 
         impl Serialize for $shown {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                self.0.serialize(serializer)
+                serialize($container, &self.0, serializer)
             }
         }
 
@@ -149,14 +152,38 @@ impl<'de> Visitor<'de> for FieldsVisitor {
     }
 }
 
+fn serialize<S: Serializer>(container: &str, record: &Record, serializer: S) -> Result<S::Ok, S::Error> {
+    let fields = SCHEMA_1.container(container).map(|container| container.fields).unwrap_or_default();
+    let masked: Vec<_> = sight::masked(fields, record).collect();
+    let mut map = serializer.serialize_map(None)?;
+    for (name, value) in &record.0 {
+        map.serialize_entry(name, value)?;
+    }
+    if !masked.is_empty() {
+        map.serialize_entry(MASKED, &masked)?;
+    }
+    map.end()
+}
+
+/// What a record names its masked fields under.
+const MASKED: &str = "masked";
+
 fn object(container: &'static str, without: &[&str], given: bool) -> RefOr<Schema> {
     let container = SCHEMA_1.container(container).expect("the first schema has the container");
     let fields = container.fields.iter().filter(|field| !without.contains(&field.name));
     let object = fields.fold(ObjectBuilder::new(), |object, field| object.property(field.name, property(field, given)));
     let has_number = !given && container.fields.iter().any(|field| field.kind == Kind::SealedNumber);
-    let object = if has_number { object.property("citizen_number_unreadable", unreadable()) } else { object };
+    let object = if has_number { object.property(schema::CITIZEN_NUMBER_UNREADABLE, unreadable()) } else { object };
+    let object = if given { object } else { object.property(MASKED, masked_names()) };
     let object = object.additional_properties(given.then_some(AdditionalProperties::FreeForm(false)));
     object.description(Some(description(container, given))).into()
+}
+
+fn masked_names() -> Array {
+    let name = ObjectBuilder::new().schema_type(Type::String);
+    let description = "Names of the fields above of which you see what a mask leaves; left out if there is none. Reveal \
+                       them to see them in full, and leave them out of an edit.";
+    ArrayBuilder::new().items(name).description(Some(description)).build()
 }
 
 fn description(container: &Container, given: bool) -> String {
@@ -208,8 +235,18 @@ fn property(field: &Field, given: bool) -> Schema {
         Kind::SealedNumber => (Type::String, "its first and last character".to_owned()),
     };
     let types = if given { SchemaType::from_iter([kind, Type::Null]) } else { SchemaType::from(kind) };
-    let format = matches!(field.kind, Kind::Date).then_some(SchemaFormat::KnownFormat(KnownFormat::Date));
-    let description = format!("{}: {form}", field.term);
+    let masked = match field.mask {
+        _ if given => "",
+        Mask::Open => "",
+        Mask::Phone => "; masked as 138****5678",
+        Mask::Year => "; masked as its year",
+        Mask::Ends => "; masked but for its first and last character",
+        Mask::Closed => "; masked as ***",
+    };
+    // A year is no date.
+    let is_date = matches!(field.kind, Kind::Date) && (given || field.mask == Mask::Open);
+    let format = is_date.then_some(SchemaFormat::KnownFormat(KnownFormat::Date));
+    let description = format!("{}: {form}{masked}", field.term);
     let schema = ObjectBuilder::new().schema_type(types).format(format).description(Some(description));
     // What is shown may come from a later release, so only what is given has bounds.
     if given { bounded(schema, field.kind).into() } else { schema.into() }
@@ -239,6 +276,18 @@ mod tests {
         let given: DwellingFields =
             serde_json::from_str(r#"{"address":"建设路3号","floor":-1,"door":null}"#).expect("fields");
         assert_eq!(given.0, Fields::new().with("address", "建设路3号").with("floor", -1).cleared("door"));
+    }
+
+    #[test]
+    fn a_record_that_is_shown_names_what_is_masked_and_refuses_it_back() {
+        let fields = [("phone", "138****5678"), ("birth_date", "1949"), ("name", "张三")];
+        let record = Record(fields.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect());
+        let shown = serde_json::to_value(ResidentRecord(record.clone())).expect("JSON");
+        assert_eq!(shown["masked"], serde_json::json!(["birth_date", "phone"]));
+        let fields = Fields(record.0.into_iter().map(|(name, value)| (name, Some(value))).collect());
+        let refused = SCHEMA_1.container(schema::RESIDENTS).expect("residents").check(&fields).expect_err("refused");
+        assert_eq!(refused.len(), 2, "{refused:?}");
+        assert!(refused.iter().all(|one| one.to_string().contains("is masked: leave the field out")), "{refused:?}");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** a path whose ids are none names nothing (404); a query with an unknown or repeated name is refused.
 
-use crate::limits::{DEFAULT_PAGE_ROWS, LARGEST_PAGE_ROWS};
+use crate::limits::{DEFAULT_PAGE_ROWS, LARGEST_PAGE_ROWS, LONGEST_REASON};
 use crate::problem::{Kind, Problem};
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};
@@ -64,6 +64,19 @@ pub(crate) fn search(name: &'static str, text: Option<String>, longest: usize) -
         }
         Some(text) if text.chars().any(char::is_control) => Err(Problem::field(name, "has no control characters")),
         other => Ok(other),
+    }
+}
+
+/// A sentence that the audit log keeps, or a review.
+///
+/// # Errors
+/// A problem for one that is blank, is longer than a sentence or two, or has a control character.
+pub(crate) fn sentence(name: &'static str, text: &str) -> Result<String, Problem> {
+    let text = text.trim();
+    if (1..=LONGEST_REASON).contains(&text.chars().count()) && !text.chars().any(char::is_control) {
+        Ok(text.to_owned())
+    } else {
+        Err(Problem::field(name, format!("is one line of 1 to {LONGEST_REASON} characters")))
     }
 }
 

@@ -5,6 +5,7 @@
 pub(crate) mod api_key;
 pub(crate) mod area;
 pub(crate) mod audit;
+pub(crate) mod break_glass;
 pub(crate) mod citizen_number;
 pub(crate) mod conflict;
 pub(crate) mod enrolment;
@@ -15,6 +16,7 @@ pub(crate) mod household;
 pub(crate) mod import;
 pub(crate) mod need;
 pub(crate) mod resident;
+pub(crate) mod reveal;
 pub(crate) mod search;
 pub(crate) mod second_factor;
 pub(crate) mod session;
@@ -75,6 +77,11 @@ pub(crate) fn register(config: &mut ServiceConfig) {
         .service(visit::list)
         .service(conflict::list)
         .service(conflict::decide)
+        .service(reveal::of_household)
+        .service(reveal::of_resident)
+        .service(break_glass::break_glass)
+        .service(break_glass::list)
+        .service(break_glass::review)
         .service(audit::list)
         .service(event::follow)
         .service(import::import)

@@ -10,6 +10,7 @@
 //! | `GRIDWORK_TOKEN_SECRET` | secret under which access tokens are signed, at least 32 bytes | made once, kept in the folder as `token-secret`, readable by its owner alone |
 //! | `GRIDWORK_SEALING_KEYS` | the keys that seal, open and find citizen numbers, as `gridwork keys make` prints them: the same for all nodes of one registry | made once, kept in the folder as `sealing-keys`, readable by its owner alone |
 //! | `GRIDWORK_ADMINISTRATOR_TOTP` | whether administrators need one-time codes: `required`, or `optional` for those who try it out | `required` |
+//! | `GRIDWORK_BREAK_GLASS_S` | seconds for which somebody reads beyond the own areas in an emergency, 1 to 3,600 | 3,600 |
 //! | `GRIDWORK_WORKERS` | threads that serve requests, 1 to 256 | one for each processor |
 //! | `GRIDWORK_MAX_CONNECTIONS` | connections of one worker, 16 to 65,536 | 4,096 |
 //! | `GRIDWORK_MAX_SYNC_MEMORY_BYTES` | bytes that sync bodies and answers under way hold together, 4 MiB to 64 GiB | 128 MiB |
@@ -63,6 +64,8 @@ pub struct Settings {
     pub sealing_keys: Option<Keyring>,
     /// Whether administrators need a second factor.
     pub administrators_need_second_factor: bool,
+    /// Seconds for which somebody reads beyond the own areas in an emergency.
+    pub break_glass_s: u32,
     /// Threads that serve requests.
     pub workers: usize,
     /// Connections of one worker.
@@ -135,6 +138,7 @@ impl Settings {
             token_secret: None,
             sealing_keys: None,
             administrators_need_second_factor: true,
+            break_glass_s: limits::LONGEST_BREAK_GLASS_S,
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             max_connections: limits::MOST_CONNECTIONS,
             sync_memory_bytes: limits::SYNC_MEMORY_BYTES,
@@ -209,6 +213,7 @@ impl Settings {
             Some("optional") => settings.administrators_need_second_factor = false,
             Some(_) => reader.refuse("GRIDWORK_ADMINISTRATOR_TOTP", "it is required or optional".to_owned()),
         }
+        reader.number("GRIDWORK_BREAK_GLASS_S", 1..=limits::LONGEST_BREAK_GLASS_S, &mut settings.break_glass_s);
         reader.number("GRIDWORK_WORKERS", 1..=256, &mut settings.workers);
         reader.number("GRIDWORK_MAX_CONNECTIONS", 16..=65_536, &mut settings.max_connections);
         reader.number("GRIDWORK_MAX_SYNC_MEMORY_BYTES", 4 << 20..=64 << 30, &mut settings.sync_memory_bytes);

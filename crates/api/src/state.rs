@@ -26,6 +26,8 @@ pub(crate) struct State {
     pub(crate) tokens: AccessTokens,
     /// Whether administrators need a second factor.
     pub(crate) administrators_need_second_factor: bool,
+    /// Milliseconds for which somebody reads beyond the own areas in an emergency.
+    pub(crate) break_glass_ms: i64,
     /// What is counted.
     pub(crate) metrics: Metrics,
     /// Bytes of sync bodies and answers under way.
@@ -59,6 +61,7 @@ impl State {
             registry,
             tokens: AccessTokens::new(secret),
             administrators_need_second_factor: settings.administrators_need_second_factor,
+            break_glass_ms: i64::from(settings.break_glass_s) * 1_000,
             metrics: Metrics::new()?,
             sync_memory: Memory::new(settings.sync_memory_bytes),
             per_device: Each::new(limits::EXCHANGES_PER_DEVICE, TOO_MANY_OF_DEVICE),

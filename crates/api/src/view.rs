@@ -3,15 +3,17 @@
 //! Ids are 22 characters of base64url, instants milliseconds since 1970-01-01 UTC. It does not know who reads: what lies
 //! outside a caller's reach never gets here.
 //!
-//! **Invariant:** what is about persons becomes a body only when the audit log has it ([`Shown`]). what is shown is listed here field by field; a field that a view gains later is not shown by accident.
+//! **Invariant:** what is about persons becomes a body only when the audit log has it and it is masked ([`Shown`]); what is
+//! shown is listed here field by field; a field that a view gains later is not shown by accident.
 
 use crate::entity_tag;
 use crate::record::{DwellingRecord, FieldValue, HouseholdRecord, MembershipRecord, ResidentRecord};
-use crate::shown::Shown;
+use crate::shown::{Shown, field_of};
 use gridwork_domain::area::Area;
 use gridwork_domain::fields::Record;
 use gridwork_domain::household::{self, Household, RecordPath};
 use gridwork_domain::id::{ResidentId, ScopeId};
+use gridwork_domain::mask::Mask;
 use gridwork_domain::staff::Staff;
 use gridwork_registry::{AreaView, ConflictView, HouseholdSummary, HouseholdView, ResidentView};
 use serde::Serialize;
@@ -163,6 +165,8 @@ pub(crate) struct ConflictBody {
     path: String,
     /// All values; the first is the one that is shown.
     alternatives: Vec<AlternativeBody>,
+    /// Whether the values are masked: reveal the field to tell them apart.
+    masked: bool,
 }
 
 /// One of the values of a conflict.
@@ -203,23 +207,26 @@ pub(crate) struct PageBody<T> {
 
 impl<T> PageBody<T> {
     /// A page of the registry in JSON.
-    pub(crate) fn of<V: Into<T>>(page: Shown<gridwork_registry::Page<V>>) -> Self {
-        Self::of_page(page.into_inner())
-    }
-
-    /// A page of staff: it shows nothing about residents.
-    pub(crate) fn of_staff(page: gridwork_registry::Page<gridwork_registry::StaffView>) -> Self
+    pub(crate) fn of<V>(page: Shown<gridwork_registry::Page<V>>) -> Self
     where
-        gridwork_registry::StaffView: Into<T>,
+        Shown<V>: Into<T>,
     {
-        Self::of_page(page)
+        let (items, next) = page.into_items();
+        Self { items: items.map(Into::into).collect(), next: next.map(|cursor| cursor.to_string()) }
     }
 
-    fn of_page<V: Into<T>>(page: gridwork_registry::Page<V>) -> Self {
+    /// A page about staff.
+    pub(crate) fn of_staff<V: AboutStaff + Into<T>>(page: gridwork_registry::Page<V>) -> Self {
         let next = page.next.map(|cursor| cursor.to_string());
         Self { items: page.items.into_iter().map(Into::into).collect(), next }
     }
 }
+
+/// What is about staff: it shows nothing of residents.
+pub(crate) trait AboutStaff {}
+
+impl AboutStaff for gridwork_registry::StaffView {}
+impl AboutStaff for gridwork_registry::BreakGlassView {}
 
 impl From<gridwork_registry::Person> for Person {
     fn from(person: gridwork_registry::Person) -> Self {
@@ -252,8 +259,9 @@ impl From<AreaView> for AreaBody {
     }
 }
 
-impl From<HouseholdSummary> for HouseholdSummaryBody {
-    fn from(summary: HouseholdSummary) -> Self {
+impl From<Shown<HouseholdSummary>> for HouseholdSummaryBody {
+    fn from(summary: Shown<HouseholdSummary>) -> Self {
+        let summary = summary.into_inner();
         Self {
             id: summary.id.to_string(),
             grid: summary.scope.to_string(),
@@ -265,7 +273,8 @@ impl From<HouseholdSummary> for HouseholdSummaryBody {
 }
 
 impl From<Shown<HouseholdView>> for HouseholdBody {
-    fn from(view: Shown<HouseholdView>) -> Self {
+    fn from(mut view: Shown<HouseholdView>) -> Self {
+        let conflicts = view.part(|view| std::mem::take(&mut view.conflicts));
         let view = view.into_inner();
         let household = &view.household;
         let record = |path: &RecordPath| household.record(path).cloned().unwrap_or_default();
@@ -277,13 +286,14 @@ impl From<Shown<HouseholdView>> for HouseholdBody {
             dwelling: DwellingRecord(record(&RecordPath::dwelling())),
             residents: residents(household, view.scope),
             needs: household.needs().map(|(path, member)| need(path, &member.attributes)).collect(),
-            conflicts: view.conflicts.into_iter().map(Into::into).collect(),
+            conflicts: conflicts.each().map(Into::into).collect(),
         }
     }
 }
 
-impl From<ResidentView> for ResidentBody {
-    fn from(view: ResidentView) -> Self {
+impl From<Shown<ResidentView>> for ResidentBody {
+    fn from(view: Shown<ResidentView>) -> Self {
+        let view = view.into_inner();
         let stays = view.stays.into_iter();
         Self {
             id: view.id.to_string(),
@@ -297,20 +307,26 @@ impl From<ResidentView> for ResidentBody {
     }
 }
 
-impl From<household::Conflict<gridwork_registry::Person>> for ConflictBody {
-    fn from(conflict: household::Conflict<gridwork_registry::Person>) -> Self {
+impl From<Shown<household::Conflict<gridwork_registry::Person>>> for ConflictBody {
+    fn from(conflict: Shown<household::Conflict<gridwork_registry::Person>>) -> Self {
+        let conflict = conflict.into_inner();
+        let mask = field_of(&conflict.path).map_or(Mask::Open, |field| field.mask);
+        let mut values = conflict.alternatives.iter().filter_map(|one| one.value.as_ref());
+        let masked = values.any(|value| mask.is_left_of(value));
         let alternatives = conflict.alternatives.into_iter().map(|one| AlternativeBody {
             value: one.value.map(FieldValue),
             by: one.by.into(),
             at_ms: one.at.ms(),
         });
-        Self { path: conflict.path.to_string(), alternatives: alternatives.collect() }
+        Self { path: conflict.path.to_string(), alternatives: alternatives.collect(), masked }
     }
 }
 
-impl From<ConflictView> for ConflictSummaryBody {
-    fn from(view: ConflictView) -> Self {
-        Self { household: view.household.to_string(), grid: view.scope.to_string(), conflict: view.conflict.into() }
+impl From<Shown<ConflictView>> for ConflictSummaryBody {
+    fn from(mut view: Shown<ConflictView>) -> Self {
+        let (household, grid) = (view.household.to_string(), view.scope.to_string());
+        let empty = household::Conflict { path: view.conflict.path.clone(), alternatives: Vec::new() };
+        Self { household, grid, conflict: view.part(|view| std::mem::replace(&mut view.conflict, empty)).into() }
     }
 }
 

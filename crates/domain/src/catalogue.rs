@@ -7,6 +7,7 @@
 //! **Invariant:** no field is kept that is not listed here; a test compares the list with the records.
 
 use crate::fields::Kind;
+use crate::mask::Mask;
 use crate::schema::{Field, LegalBasis, MergeClass, NOTE_LENGTH, Purpose, Retention, SCHEMA_1, Sensitivity};
 
 const fn field(
@@ -21,7 +22,8 @@ const fn field(
         MergeClass::Fact => Retention::YearsAfterRecording(5),
         _ => Retention::YearsAfterLeaving(3),
     };
-    Field { name, term, kind, class, purpose, basis: LegalBasis::StatutoryDuty, sensitivity, retention }
+    let mask = Mask::of(kind);
+    Field { name, term, kind, class, purpose, basis: LegalBasis::StatutoryDuty, sensitivity, retention, mask }
 }
 
 const fn fact(name: &'static str, term: &'static str, kind: Kind) -> Field {
@@ -124,6 +126,25 @@ pub const API_KEY: &[Field] = &[
     kept("revoked_at", "吊销时间", Purpose::Account, 0, INSTANT),
 ];
 
+/// Fields of a break-glass entry.
+pub const BREAK_GLASS: &[Field] = &[
+    kept("id", "标识", Purpose::Account, 0, ID),
+    kept("staff", "人员", Purpose::Account, 0, ID),
+    kept("area", "区划", Purpose::Permit, 0, ID),
+    kept("household", "户", Purpose::Permit, 1, ID),
+    kept("reason", "事由", Purpose::Account, 1, Kind::Line(200)),
+    kept("begun_at", "开始时间", Purpose::Permit, 0, INSTANT),
+    kept("ends_at", "结束时间", Purpose::Permit, 0, INSTANT),
+    kept("reviewed_by", "复核人员", Purpose::Account, 0, ID),
+    kept("reviewed_at", "复核时间", Purpose::Account, 0, INSTANT),
+    kept("verdict", "复核结论", Purpose::Account, 1, Kind::Choice(&["justified", "unjustified"])),
+    kept("note", "复核说明", Purpose::Account, 1, Kind::Line(200)),
+];
+
+/// Fields of the count of revealed values, which is kept for an hour.
+pub const REVEAL: &[Field] =
+    &[kept("staff", "人员", Purpose::Account, 0, ID), kept("at", "时间", Purpose::Account, 0, INSTANT)];
+
 /// Every record with its fields.
 pub fn catalogue() -> Vec<(&'static str, &'static [Field])> {
     let document = SCHEMA_1.containers.iter().map(|container| (container.name, container.fields));
@@ -138,6 +159,8 @@ pub fn catalogue() -> Vec<(&'static str, &'static [Field])> {
         ("session", SESSION),
         ("second_factor", SECOND_FACTOR),
         ("api_key", API_KEY),
+        ("break_glass", BREAK_GLASS),
+        ("reveal", REVEAL),
     ];
     document.chain(others).collect()
 }

@@ -126,6 +126,9 @@ pub enum ValueError {
     /// Not a sealed citizen number; perhaps one in the clear, so that nothing of it is repeated.
     #[error(transparent)]
     NotSealed(#[from] SealedNumberError),
+    /// What a mask left of a value.
+    #[error("is masked: leave the field out to keep its value, or reveal it first and send it in full")]
+    Masked,
 }
 
 impl Kind {

@@ -127,6 +127,8 @@ id! {
     SessionId;
     /// A key of a machine client.
     ApiKeyId;
+    /// A break-glass entry: somebody's reading beyond their areas.
+    BreakGlassId;
     /// A unit of replication and permission: a grid, or the documents of one member of staff.
     ScopeId;
 }

@@ -1,6 +1,7 @@
-//! The permission table: which role may do what, and how sensitive the fields are that it sees and writes in full.
+//! The permission table: which role may do what, and how sensitive the fields are that it sees and writes by that.
 //!
-//! The table is `permission/permissions.csv`, one line for each operation and one column for each role. A role holds
+//! The table is `permission/permissions.csv`, one line for each operation and one column for each role. A cell says up to
+//! which class fields are seen in full, and after a stroke up to which they are seen masked: `1`, `0/2`. A role holds
 //! within its area and term of office, so that the table says nothing about either. Whoever guards an operation, and the
 //! document that lists them, read this table; there is no other.
 //!
@@ -8,6 +9,7 @@
 
 use crate::schema::Sensitivity;
 use crate::staff::Role;
+use std::fmt;
 use std::sync::LazyLock;
 
 const TABLE: &str = include_str!("permission/permissions.csv");
@@ -37,6 +39,12 @@ operations! {
     SetUpSecondFactor "set_up_second_factor"
     /// Reading households, residents, visits and conflicts.
     Read "read"
+    /// Seeing in full what reading shows masked, for a reason.
+    Reveal "reveal"
+    /// Reading and revealing beyond the own areas in an emergency, for a while and under review.
+    BreakGlass "break_glass"
+    /// Reviewing that.
+    ReviewBreakGlass "review_break_glass"
     /// Changing a household, its residents and ordinary needs; deciding conflicts.
     EditHousehold "edit_household"
     /// Recording visits, notes and corrections.
@@ -67,9 +75,25 @@ pub struct Permission {
     pub within: Within,
     /// What it is, for people.
     pub meaning: &'static str,
-    /// For each role, in the order of [`Role::ALL`], the highest class of fields that it sees and writes in full; none if
-    /// the role may not do this at all.
-    pub classes: [Option<Sensitivity>; Role::ALL.len()],
+    /// For each role, in the order of [`Role::ALL`], the classes of fields that it sees and writes by this; none if the
+    /// role may not do this at all.
+    pub extents: [Option<Extent>; Role::ALL.len()],
+}
+
+/// Up to which class fields are seen and written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extent {
+    /// The highest class of those in full.
+    pub full: Sensitivity,
+    /// The highest class of those that are seen at all, masked; not below `full`.
+    pub masked: Sensitivity,
+}
+
+impl fmt::Display for Extent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { full, masked } = self;
+        if full == masked { full.fmt(f) } else { write!(f, "{full}/{masked}") }
+    }
 }
 
 /// The table, in the order of [`Operation::ALL`].
@@ -89,9 +113,9 @@ impl Operation {
         &permissions()[self as usize]
     }
 
-    /// Whether a role permits it, and up to which class fields are seen and written in full.
-    pub fn class(self, role: Role) -> Option<Sensitivity> {
-        self.permission().classes[role as usize]
+    /// Whether a role permits it, and up to which class fields are seen and written by that.
+    pub fn extent(self, role: Role) -> Option<Extent> {
+        self.permission().extents[role as usize]
     }
 }
 
@@ -114,11 +138,8 @@ fn read_line(line: &'static str) -> Option<Permission> {
         Some(quoted) => quoted.split_once("\",")?,
         None => rest.split_once(',')?,
     };
-    let class = |cell: &str| match cell {
-        "-" => Some(None),
-        digit => digit.parse().ok().filter(|class| *class <= 3).map(Some),
-    };
-    let classes: Option<Vec<_>> = cells.split(',').map(class).collect();
+    let extents: Option<Vec<_>> =
+        cells.split(',').map(|cell| if cell == "-" { Some(None) } else { read_extent(cell).map(Some) }).collect();
     Some(Permission {
         operation: Operation::from_word(operation)?,
         within: match within {
@@ -127,8 +148,15 @@ fn read_line(line: &'static str) -> Option<Permission> {
             _ => return None,
         },
         meaning,
-        classes: classes?.try_into().ok()?,
+        extents: extents?.try_into().ok()?,
     })
+}
+
+fn read_extent(cell: &str) -> Option<Extent> {
+    let class = |digit: &str| digit.parse().ok().filter(|class| *class <= 3);
+    let (full, masked) = cell.split_once('/').unwrap_or((cell, cell));
+    let extent = Extent { full: class(full)?, masked: class(masked)? };
+    (extent.full <= extent.masked && extent.to_string() == cell).then_some(extent)
 }
 
 #[cfg(test)]
@@ -139,7 +167,7 @@ mod tests {
     fn every_operation_and_every_role_stands_in_the_table() {
         // Reading it asserts both; what is left is that somebody may do each of them.
         for permission in permissions() {
-            assert!(permission.classes.iter().any(Option::is_some), "{permission:?}");
+            assert!(permission.extents.iter().any(Option::is_some), "{permission:?}");
             assert_eq!(Operation::from_word(permission.operation.word()), Some(permission.operation));
         }
     }
@@ -147,15 +175,25 @@ mod tests {
     #[test]
     fn what_concerns_oneself_every_role_may_do() {
         for permission in permissions().iter().filter(|one| one.within == Within::Self_) {
-            assert!(permission.classes.iter().all(Option::is_some), "{permission:?}");
+            assert!(permission.extents.iter().all(Option::is_some), "{permission:?}");
         }
     }
 
     #[test]
     fn a_line_that_is_none_is_not_read() {
-        let good = "read,area,reading,1,1,1,1,1,-,-,-,-,-,-,-,-";
-        assert_eq!(read_line(good).expect("a permission").operation, Operation::Read);
-        for (from, to) in [("read,", "look,"), ("area", "everywhere"), (",1,", ",4,"), (",-,-", ",-"), ("1,", "yes,")] {
+        let good = "read,area,reading,1,1,1,0/2,1,-,-,-,-,-,-,-,-";
+        let line = read_line(good).expect("a permission");
+        assert_eq!((line.operation, line.extents[3]), (Operation::Read, Some(Extent { full: 0, masked: 2 })));
+        for (from, to) in [
+            ("read,", "look,"),
+            ("area", "everywhere"),
+            (",1,", ",4,"),
+            (",-,-", ",-"),
+            ("1,", "yes,"),
+            ("0/2", "2/0"),
+            ("0/2", "1/1"),
+            ("0/2", "0/4"),
+        ] {
             assert!(read_line(good.replacen(from, to, 1).leak()).is_none(), "{to}");
         }
     }

@@ -7,7 +7,8 @@
 //! class for ever, since phones hold documents that were written under it.
 
 use crate::code_list::CodeList;
-use crate::fields::{Fields, Kind, ValueError};
+use crate::fields::{Fields, Kind, Value, ValueError};
+use crate::mask::Mask;
 
 /// How concurrent writes to a field merge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +83,8 @@ pub struct Field {
     pub sensitivity: Sensitivity,
     /// How long it is kept (provisional).
     pub retention: Retention,
+    /// What of it is shown to whoever may know that it is there, and not what it is.
+    pub mask: Mask,
 }
 
 /// How a container of the household document is built.
@@ -140,6 +143,16 @@ pub enum FieldError {
     },
 }
 
+impl Field {
+    /// Checks a value and returns its canonical form.
+    ///
+    /// # Errors
+    /// [`ValueError`], also for what a mask left of a value: it would be written over the value itself.
+    pub fn check(&self, value: &Value) -> Result<Value, ValueError> {
+        if self.mask.is_left_of(value) { Err(ValueError::Masked) } else { self.kind.check(value) }
+    }
+}
+
 impl Schema {
     /// The container of that name.
     pub fn container(&self, name: &str) -> Option<&'static Container> {
@@ -165,7 +178,7 @@ impl Container {
                 errors.push(FieldError::Unknown { container: self.name, field: name.to_owned() });
                 continue;
             };
-            match value.map(|value| field.kind.check(value)).transpose() {
+            match value.map(|value| field.check(value)).transpose() {
                 Ok(value) => {
                     checked.0.insert(name.to_owned(), value);
                 }
@@ -188,6 +201,8 @@ pub const MEMBERSHIPS: &str = "memberships";
 pub const NEEDS: &str = "needs";
 /// Name of the field of a resident that holds the sealed citizen number.
 pub const CITIZEN_NUMBER: &str = "citizen_number";
+/// Why a resident's citizen number cannot be shown, in a record that the registry read: no field that anybody records.
+pub const CITIZEN_NUMBER_UNREADABLE: &str = "citizen_number_unreadable";
 
 /// Characters that a note or remark holds at most: two pages; longer texts belong into attachments.
 pub const NOTE_LENGTH: usize = 2_000;
@@ -202,6 +217,7 @@ const fn register(name: &'static str, term: &'static str, kind: Kind, purpose: P
         basis: LegalBasis::StatutoryDuty,
         sensitivity: 1,
         retention: Retention::YearsAfterLeaving(3),
+        mask: Mask::of(kind),
     }
 }
 
@@ -216,6 +232,10 @@ const fn sealed(field: Field) -> Field {
 
 const fn by_consent(field: Field) -> Field {
     Field { basis: LegalBasis::Consent, ..field }
+}
+
+const fn masked(mask: Mask, field: Field) -> Field {
+    Field { mask, ..field }
 }
 
 const fn attribute(name: &'static str, term: &'static str, kind: Kind) -> Field {
@@ -256,7 +276,7 @@ pub const SCHEMA_1: Schema = Schema {
             fields: &[
                 register("name", "姓名", Kind::Line(64), Purpose::Identify),
                 register("sex", "性别", Kind::Code(CodeList::Sex), Purpose::Identify),
-                register("birth_date", "出生日期", Kind::Date, Purpose::Identify),
+                masked(Mask::Year, register("birth_date", "出生日期", Kind::Date, Purpose::Identify)),
                 register("phone", "电话", Kind::Phone, Purpose::Reach),
                 register("second_phone", "备用电话", Kind::Phone, Purpose::Reach),
                 register("occupation", "职业", Kind::Line(64), Purpose::Help),
@@ -267,7 +287,10 @@ pub const SCHEMA_1: Schema = Schema {
                     Kind::Choice(&["registered", "floating", "foreign"]),
                     Purpose::Identify,
                 ),
-                by_consent(register("ethnicity", "民族", Kind::Code(CodeList::Ethnicity), Purpose::Help)),
+                masked(
+                    Mask::Closed,
+                    by_consent(register("ethnicity", "民族", Kind::Code(CodeList::Ethnicity), Purpose::Help)),
+                ),
                 register("guardian", "监护人", Kind::Line(64), Purpose::Reach),
                 register("died_on", "死亡日期", Kind::Date, Purpose::Identify),
                 sealed(register(CITIZEN_NUMBER, "公民身份号码", Kind::SealedNumber, Purpose::Identify)),

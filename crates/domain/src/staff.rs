@@ -84,7 +84,7 @@ impl Role {
 
     /// Whether the role gives this operation within its area and term, by the permission table.
     pub fn may(self, operation: Operation) -> bool {
-        operation.class(self).is_some()
+        operation.extent(self).is_some()
     }
 }
 

@@ -98,6 +98,9 @@ pub enum AdministerError {
     /// Something that one does not do to oneself.
     #[error("another administrator does this for you")]
     Oneself,
+    /// An owner of API keys.
+    #[error("whoever this is has API keys: a machine client has no phone, so revoke the keys or appoint somebody else")]
+    MachineClient,
     /// No such device, or it was revoked.
     #[error("there is no such device, or it was revoked before")]
     NoSuchDevice,

@@ -1,10 +1,11 @@
 //! Who comes with what credential, and what that gives: looked at anew with every request, in one read transaction.
 //!
-//! **Invariant:** nothing about who may come in is remembered between requests, so that a session or key that was ended, or
-//! an office, gives nothing from then on, on whichever node the next request arrives.
+//! **Invariant:** nothing about who may come in is remembered between requests, so that a session or key that was ended, an
+//! office, or what an emergency gave, gives nothing from then on, on whichever node the next request arrives.
 
 use crate::api_key::find_key;
 use crate::area_tree::{Grant, grants_of};
+use crate::break_glass::{BrokenGlass, in_force};
 use crate::database::StoreError;
 use crate::registry::Registry;
 use crate::session::find_live;
@@ -30,6 +31,8 @@ pub struct Admitted {
     pub by: Means,
     /// What the offices give that they hold now.
     pub grants: Vec<Grant>,
+    /// What they read beyond that in an emergency: nothing for a machine client.
+    pub broken: Vec<BrokenGlass>,
 }
 
 /// By what somebody came in.
@@ -62,7 +65,11 @@ impl Registry {
                 let Some((staff, by)) = found else { return Ok(None) };
                 let tree = areas.tree(connection)?;
                 let grants = grants_of(connection, &tree, staff, now)?;
-                Ok(Some(Admitted { staff, by, grants }))
+                let broken = match by {
+                    Means::Session(..) => in_force(connection, &tree, staff, now)?,
+                    Means::Key(_) => Vec::new(),
+                };
+                Ok(Some(Admitted { staff, by, grants, broken }))
             })
             .await
     }

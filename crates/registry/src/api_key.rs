@@ -7,10 +7,10 @@
 //! running of the installation.
 
 use crate::administration::{AdministerError, find_staff};
-use crate::area_tree::AreaTree;
 use crate::audit::{Step, note};
 use crate::database::{Connection, Failure, Id, StoreError};
 use crate::device::token_hash;
+use crate::enrolment::has_phone;
 use crate::entropy::random;
 use crate::precinct::Precinct;
 use crate::registry::Registry;
@@ -66,7 +66,9 @@ pub enum ApiKeyError {
     #[error("a key has a name of 1 to 64 characters")]
     Name,
     /// Scopes that a key cannot have.
-    #[error("a key has at least one scope; it neither administers nor exchanges, nor acts for a person's own account")]
+    #[error(
+        "a key has at least one scope: none of administering, exchanging, breaking the glass and a person's account"
+    )]
     Scopes,
     /// An expiry that is past or too far away.
     #[error("a key expires within 400 days")]
@@ -77,6 +79,9 @@ pub enum ApiKeyError {
     /// The owner signs in with a password: a person.
     #[error("keys are for machine clients: appoint one without a password")]
     Person,
+    /// The owner has a phone, or a code to enrol one: a person.
+    #[error("keys are for machine clients, and whoever this is has a phone or a code to enrol one: appoint another")]
+    Phone,
     /// No such key, or it was revoked before.
     #[error("there is no such key, or it was revoked before")]
     NoSuchKey,
@@ -129,7 +134,7 @@ impl Registry {
         let hash = token_hash(&key);
         self.database
             .write(move |connection| {
-                administered(connection, &within, new.staff, now)?;
+                within.must_administer(connection, new.staff, now)?;
                 find_staff(connection, new.staff)?.ok_or(AdministerError::NoSuchStaff)?;
                 let password: Option<String> = crate::tables::staff::table
                     .find(Id::from(new.staff))
@@ -138,8 +143,11 @@ impl Registry {
                 if password.is_some() {
                     return Err(ApiKeyError::Person);
                 }
+                if has_phone(connection, new.staff, now)? {
+                    return Err(ApiKeyError::Phone);
+                }
                 let held = keys_of(connection, new.staff)?.into_iter();
-                if held.filter(|key| key.revoked_at.is_none() && now < key.expires_at).count() >= MOST_KEYS {
+                if held.filter(|key| holds(key, now)).count() >= MOST_KEYS {
                     return Err(ApiKeyError::TooMany);
                 }
                 let scopes: Vec<&str> = new.scopes.iter().map(|scope| scope.word()).collect();
@@ -175,7 +183,7 @@ impl Registry {
     ) -> Result<Vec<ApiKeyView>, AdministerError> {
         self.database
             .read(move |connection| {
-                administered(connection, &within, of, now)?;
+                within.must_administer(connection, of, now)?;
                 let mut keys = keys_of(connection, of)?;
                 keys.sort_by_key(|key| std::cmp::Reverse((key.made_at, key.id)));
                 Ok(keys)
@@ -197,7 +205,7 @@ impl Registry {
     ) -> Result<(), ApiKeyError> {
         self.database
             .write(move |connection| {
-                administered(connection, &within, of, now)?;
+                within.must_administer(connection, of, now)?;
                 let theirs = api_key::table
                     .find(Id::from(id))
                     .filter(api_key::staff.eq(Id::from(of)))
@@ -233,7 +241,7 @@ pub(crate) fn find_key(
 
 /// Whether a key can be for this.
 fn is_scope(operation: Operation) -> bool {
-    let of_people = [Operation::Administer, Operation::Exchange];
+    let of_people = [Operation::Administer, Operation::Exchange, Operation::BreakGlass, Operation::ReviewBreakGlass];
     operation.permission().within == Within::Area && !of_people.contains(&operation)
 }
 
@@ -242,15 +250,16 @@ fn read_scopes(words: &str) -> Vec<Operation> {
     words.split(' ').filter_map(Operation::from_word).filter(|scope| is_scope(*scope)).collect()
 }
 
-fn administered(
-    connection: &mut Connection,
-    within: &Precinct,
-    of: StaffId,
-    now: Instant,
-) -> Result<(), AdministerError> {
-    let tree = AreaTree::read(connection)?;
-    let administers = within.administers(connection, &tree, of, now)?;
-    if administers { Ok(()) } else { Err(AdministerError::NoSuchStaff) }
+/// Whether somebody has a key that holds: then it is a machine client, and no person.
+///
+/// # Errors
+/// As the store says.
+pub(crate) fn has_key(connection: &mut Connection, of: StaffId, now: Instant) -> Result<bool, StoreError> {
+    Ok(keys_of(connection, of)?.iter().any(|key| holds(key, now)))
+}
+
+fn holds(key: &ApiKeyView, now: Instant) -> bool {
+    key.revoked_at.is_none() && now < key.expires_at
 }
 
 fn keys_of(connection: &mut Connection, of: StaffId) -> Result<Vec<ApiKeyView>, StoreError> {

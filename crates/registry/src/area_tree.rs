@@ -9,7 +9,7 @@ use crate::tables::{area, instance};
 use diesel::prelude::*;
 use gridwork_domain::area::Area;
 use gridwork_domain::division_code::{DivisionCode, DivisionLevel};
-use gridwork_domain::id::{AreaId, ScopeId, StaffId};
+use gridwork_domain::id::{AreaId, HouseholdId, ScopeId, StaffId};
 use gridwork_domain::instant::Instant;
 use gridwork_domain::staff::{Operation, Role};
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,9 +33,12 @@ impl Grant {
     }
 }
 
-/// The grids in which somebody may do something.
+/// The grids in which somebody may do something, and single households beyond them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Reach(BTreeSet<ScopeId>);
+pub struct Reach {
+    grids: BTreeSet<ScopeId>,
+    households: BTreeSet<HouseholdId>,
+}
 
 impl Reach {
     /// The grids in which these grants give an operation.
@@ -43,19 +46,31 @@ impl Reach {
         grants.iter().filter(|grant| grant.role.may(operation)).flat_map(|grant| grant.grids.iter().copied()).collect()
     }
 
-    /// Whether a grid is among them.
-    pub fn contains(&self, scope: ScopeId) -> bool {
-        self.0.contains(&scope)
+    /// The same, with single households beyond the grids: these are read one by one, and are on no list.
+    #[must_use]
+    pub fn with_households(mut self, households: impl IntoIterator<Item = HouseholdId>) -> Self {
+        self.households.extend(households);
+        self
     }
 
-    /// Whether there is none.
+    /// Whether a grid is among them.
+    pub fn contains(&self, scope: ScopeId) -> bool {
+        self.grids.contains(&scope)
+    }
+
+    /// Whether a household in that grid is within them.
+    pub fn covers(&self, scope: ScopeId, household: HouseholdId) -> bool {
+        self.contains(scope) || self.households.contains(&household)
+    }
+
+    /// Whether there is no grid among them.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.grids.is_empty()
     }
 
     /// The grids, ascending.
     pub fn scopes(&self) -> impl Iterator<Item = ScopeId> + '_ {
-        self.0.iter().copied()
+        self.grids.iter().copied()
     }
 
     /// Those of the grids that lie in an area.
@@ -71,7 +86,7 @@ impl Reach {
 
 impl FromIterator<ScopeId> for Reach {
     fn from_iter<I: IntoIterator<Item = ScopeId>>(scopes: I) -> Self {
-        Self(scopes.into_iter().collect())
+        Self { grids: scopes.into_iter().collect(), households: BTreeSet::new() }
     }
 }
 

@@ -27,8 +27,9 @@ use crate::origin::Origin;
 use crate::registry::Registry;
 use crate::tables::audit;
 use diesel::prelude::*;
-use gridwork_domain::id::{DeviceId, EditId, HouseholdId, ResidentId, ScopeId, StaffId};
+use gridwork_domain::id::{BreakGlassId, DeviceId, EditId, HouseholdId, ResidentId, ScopeId, StaffId};
 use gridwork_domain::instant::Instant;
+use gridwork_domain::schema::Sensitivity;
 use std::collections::BTreeSet;
 
 /// Persons of one row at most: what shows or changes more is told by several rows. A page shows 500 records at most.
@@ -47,6 +48,21 @@ pub struct Subject {
     pub household: HouseholdId,
     /// The resident; none for the household as a whole.
     pub resident: Option<ResidentId>,
+}
+
+/// What is shown of somebody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Showing {
+    /// The containers of fields of which something is shown.
+    pub classes: &'static [&'static str],
+    /// How many records.
+    pub records: usize,
+    /// The highest class of the fields that may be among them, 0 to 3.
+    pub sensitivity: Sensitivity,
+    /// Whether some are masked.
+    pub masked: bool,
+    /// Under which break-glass entries, as far as it lies beyond the own areas.
+    pub broken: Vec<BreakGlassId>,
 }
 
 /// Something that was done.
@@ -103,8 +119,7 @@ pub(crate) fn note(connection: &mut Connection, step: &Step<'_>) -> Result<(), S
 
 impl Registry {
     /// Notes that somebody is about to be shown these households and residents; when this returns, that is durable.
-    /// `classes` names the containers of fields that are shown, `records` how many records. About nobody, nothing is
-    /// noted.
+    /// About nobody, nothing is noted.
     ///
     /// # Errors
     /// As the store says: then nothing may be shown.
@@ -112,14 +127,21 @@ impl Registry {
         &self,
         to: StaffId,
         persons: BTreeSet<Subject>,
-        classes: &'static [&'static str],
-        records: usize,
+        what: Showing,
         now: Instant,
     ) -> Result<(), StoreError> {
         if persons.is_empty() {
             return Ok(());
         }
-        let detail = serde_json::json!({ "classes": classes, "records": records }).to_string();
+        let Showing { classes, records, sensitivity, masked, broken } = what;
+        let mut detail = serde_json::json!({ "classes": classes, "records": records, "sensitivity": sensitivity });
+        if masked {
+            detail["masked"] = true.into();
+        }
+        if !broken.is_empty() {
+            detail["break_glass"] = serde_json::json!(broken);
+        }
+        let detail = detail.to_string();
         self.database
             .write_alone(move |connection| {
                 note(

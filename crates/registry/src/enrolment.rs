@@ -6,6 +6,7 @@
 //! the answer may have been lost on the way.
 
 use crate::administration::{AdministerError, find_staff};
+use crate::api_key::has_key;
 use crate::area_tree::{AreaTree, Reach, grants_of};
 use crate::audit::{Step, note};
 use crate::database::{Blob, Connection, HashBlob, Id, StoreError, fails_as_the_store_does};
@@ -15,7 +16,9 @@ use crate::nonce::{Nonce, use_nonce};
 use crate::precinct::Precinct;
 use crate::registry::Registry;
 use crate::tables::{device, enrolment};
+use diesel::dsl::exists;
 use diesel::prelude::*;
+use diesel::select;
 use gridwork_domain::area::Area;
 use gridwork_domain::id::{AreaId, DeviceId, StaffId, spell};
 use gridwork_domain::instant::Instant;
@@ -88,7 +91,8 @@ impl Registry {
     /// is set up, there is no precinct.
     ///
     /// # Errors
-    /// [`AdministerError::NoSuchStaff`], also outside the precinct, [`AdministerError::Oneself`], and as the store says.
+    /// [`AdministerError::NoSuchStaff`], also outside the precinct, [`AdministerError::Oneself`],
+    /// [`AdministerError::MachineClient`], and as the store says.
     pub async fn issue_enrolment_code(
         &self,
         by: Option<StaffId>,
@@ -112,6 +116,9 @@ impl Registry {
                     if by == Some(staff) {
                         return Err(AdministerError::Oneself);
                     }
+                }
+                if has_key(connection, staff, now)? {
+                    return Err(AdministerError::MachineClient);
                 }
                 let row = (
                     enrolment::code_hash.eq(code_hash),
@@ -170,6 +177,18 @@ impl Registry {
             })
             .await
     }
+}
+
+/// Whether somebody has a phone, or a code with which one may be enrolled.
+///
+/// # Errors
+/// As the store says.
+pub(crate) fn has_phone(connection: &mut Connection, of: StaffId, now: Instant) -> Result<bool, StoreError> {
+    let devices = device::table.filter(device::staff.eq(Id::from(of))).filter(device::revoked_at.is_null());
+    let codes = enrolment::table.filter(enrolment::staff.eq(Id::from(of))).filter(enrolment::device.is_null());
+    let codes = codes.filter(enrolment::expires_at.gt(now.ms()));
+    Ok(select(exists(devices.select(device::id))).get_result::<bool>(connection)?
+        || select(exists(codes.select(enrolment::code_hash))).get_result::<bool>(connection)?)
 }
 
 /// Draws a code, each character with the same chance.

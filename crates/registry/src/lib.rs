@@ -12,6 +12,7 @@ mod answer_view;
 mod api_key;
 mod area_tree;
 mod audit;
+mod break_glass;
 mod database;
 mod device;
 mod editing;
@@ -35,6 +36,7 @@ mod precinct;
 mod projection;
 mod query;
 mod registry;
+mod reveal;
 mod sealing;
 mod second_factor;
 mod session;
@@ -53,9 +55,10 @@ pub use admission::{Admitted, Credential, Means};
 pub use api_key::{ApiKeyError, ApiKeyView, KEY_PREFIX, LONGEST_KEY_MS, NewApiKey};
 pub use area_tree::{Grant, Reach};
 pub use audit::{
-    AuditFilter, AuditFinding, AuditReport, AuditView, Head, NotAHead, Oversight, Sealer, Subject, audit_head,
+    AuditFilter, AuditFinding, AuditReport, AuditView, Head, NotAHead, Oversight, Sealer, Showing, Subject, audit_head,
     verify_audit,
 };
+pub use break_glass::{BreakGlassError, BreakGlassView, BrokenGlass, Place, Review, Verdict};
 pub use database::{StoreError, TemporaryDatabase};
 pub use device::DeviceView;
 pub use editing::{EditError, Edited, Import, ImportError, Imported};
@@ -73,6 +76,7 @@ pub use query::{
     SearchFilter, SearchHit, StaffView, VisitView,
 };
 pub use registry::Registry;
+pub use reveal::{MOST_REVEALED, RevealError, Revealing};
 pub use second_factor::{NewSecret, SecondFactorError};
 pub use session::{Begun, Refreshed, SessionView};
 pub use settings::{OpenError, Settings};

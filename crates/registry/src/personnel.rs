@@ -135,10 +135,7 @@ impl Registry {
     ) -> Result<(), AdministerError> {
         self.database
             .write(move |connection| {
-                let tree = AreaTree::read(connection)?;
-                if !within.administers(connection, &tree, of, now)? {
-                    return Err(AdministerError::NoSuchStaff);
-                }
+                within.must_administer(connection, of, now)?;
                 let theirs = device::table
                     .find(Id::from(id))
                     .filter(device::staff.eq(Id::from(of)))
@@ -176,8 +173,8 @@ fn permit(
         Administration::Assign(new) => (new.staff, Some(new.area)),
         Administration::EndAssignment { staff, area, .. } => (*staff, Some(*area)),
     };
-    if *new != Some(of) && !within.administers(connection, tree, of, now)? {
-        return Err(AdministerError::NoSuchStaff);
+    if *new != Some(of) {
+        within.must_administer(connection, of, now)?;
     }
     if of == by {
         return Err(AdministerError::Oneself);

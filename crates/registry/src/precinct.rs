@@ -3,6 +3,7 @@
 //! **Invariant:** a member of staff is administered only from around *all* of their offices: who runs a community cannot
 //! become somebody of the whole district by way of that person's password.
 
+use crate::administration::AdministerError;
 use crate::area_tree::AreaTree;
 use crate::database::{Connection, StoreError};
 use crate::entitlement::{MOST_LEVELS, assignments_of};
@@ -25,6 +26,20 @@ impl Precinct {
     pub(crate) fn contains(&self, tree: &AreaTree, area: AreaId) -> bool {
         let parent = |area: &AreaId| tree.get(*area).and_then(|area| area.parent);
         std::iter::successors(Some(area), parent).take(MOST_LEVELS).any(|around| self.0.contains(&around))
+    }
+
+    /// Refuses a member of staff who is not administered from here.
+    ///
+    /// # Errors
+    /// [`AdministerError::NoSuchStaff`]; as the store says.
+    pub(crate) fn must_administer(
+        &self,
+        connection: &mut Connection,
+        staff: StaffId,
+        now: Instant,
+    ) -> Result<(), AdministerError> {
+        let tree = AreaTree::read(connection)?;
+        if self.administers(connection, &tree, staff, now)? { Ok(()) } else { Err(AdministerError::NoSuchStaff) }
     }
 
     /// Whether a member of staff is administered from here: every office that they hold or will hold lies within it, or,

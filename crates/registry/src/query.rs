@@ -118,7 +118,7 @@ impl Names {
 fn scope_within(connection: &mut Connection, reach: &Reach, id: HouseholdId) -> QueryResult<Option<ScopeId>> {
     let scope: Option<Id> =
         household::table.find(Id::from(id)).select(household::scope).get_result(connection).optional()?;
-    Ok(scope.map(ScopeId::from).filter(|scope| reach.contains(*scope)))
+    Ok(scope.map(ScopeId::from).filter(|scope| reach.covers(*scope, id)))
 }
 
 /// The end of the range of texts that begin with a prefix: no character is greater than this one.

@@ -6,7 +6,6 @@
 //! **Invariant:** a code is good once: the step of the last one that was taken is kept, and none before it is taken again.
 
 use crate::administration::{AdministerError, find_staff};
-use crate::area_tree::AreaTree;
 use crate::audit::{Step, note};
 use crate::database::{Connection, Id, StoreError, fails_as_the_store_does};
 use crate::entropy::random;
@@ -142,10 +141,7 @@ impl Registry {
     ) -> Result<(), AdministerError> {
         self.database
             .write(move |connection| {
-                let tree = AreaTree::read(connection)?;
-                if !within.administers(connection, &tree, of, now)? {
-                    return Err(AdministerError::NoSuchStaff);
-                }
+                within.must_administer(connection, of, now)?;
                 if by == of {
                     return Err(AdministerError::Oneself);
                 }

@@ -12,7 +12,6 @@
 //! **Invariant:** of the tokens of a session at most one can be used.
 
 use crate::administration::{AdministerError, find_staff};
-use crate::area_tree::AreaTree;
 use crate::audit::{Step, note};
 use crate::database::{Connection, HashBlob, Id, StoreError};
 use crate::device::token_hash;
@@ -128,14 +127,10 @@ impl Registry {
         of: StaffId,
         now: Instant,
     ) -> Result<Vec<SessionView>, AdministerError> {
-        let areas = self.areas.clone();
         self.database
             .read(move |connection| {
                 if let Some(within) = within {
-                    let tree = areas.tree(connection)?;
-                    if !within.administers(connection, &tree, of, now)? {
-                        return Err(AdministerError::NoSuchStaff);
-                    }
+                    within.must_administer(connection, of, now)?;
                 }
                 let mut views = live(connection, of, now)?;
                 views.sort_by_key(|view| std::cmp::Reverse((view.begun_at, view.id)));
@@ -159,10 +154,7 @@ impl Registry {
         self.database
             .write(move |connection| {
                 if let Some(within) = &within {
-                    let tree = AreaTree::read(connection)?;
-                    if !within.administers(connection, &tree, of, now)? {
-                        return Err(AdministerError::NoSuchStaff);
-                    }
+                    within.must_administer(connection, of, now)?;
                 }
                 if find_live(connection, id, of, now)?.is_none() {
                     return Ok(false);

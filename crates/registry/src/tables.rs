@@ -406,6 +406,30 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    break_glass (id) {
+        id -> Binary,
+        staff -> Binary,
+        area -> Binary,
+        household -> Nullable<Binary>,
+        reason -> Text,
+        begun_at -> BigInt,
+        ends_at -> BigInt,
+        reviewed_by -> Nullable<Binary>,
+        reviewed_at -> Nullable<BigInt>,
+        verdict -> Nullable<Text>,
+        note -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    reveal (id) {
+        id -> Binary,
+        staff -> Binary,
+        at -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     actor,
     assignment,

@@ -77,9 +77,11 @@ fn reason(kind: Kind, error: &ValueError) -> Reason {
         ValueError::UnknownCode(_) | ValueError::UnknownChoice(_) | ValueError::NotAnId => {
             Reason::NotOneOf(if let Kind::Choice(words) = kind { code_words::choices(words) } else { String::new() })
         }
-        ValueError::WrongType(_) | ValueError::Empty | ValueError::Unprintable | ValueError::NotSealed(_) => {
-            Reason::Unprintable
-        }
+        ValueError::WrongType(_)
+        | ValueError::Empty
+        | ValueError::Unprintable
+        | ValueError::Masked
+        | ValueError::NotSealed(_) => Reason::Unprintable,
     }
 }
 

@@ -10,7 +10,13 @@ from typing import TypeVar
 from gridwork_client import AuthenticatedClient, Client
 from gridwork_client.api.areas import list_areas
 from gridwork_client.api.conflicts import decide_conflict, list_conflicts
-from gridwork_client.api.households import correct_household, list_households, read_household, register_household
+from gridwork_client.api.households import (
+    correct_household,
+    list_households,
+    read_household,
+    register_household,
+    reveal_household,
+)
 from gridwork_client.api.sign_in import sign_in
 from gridwork_client.api.visits import list_visits
 from gridwork_client.models import (
@@ -22,6 +28,7 @@ from gridwork_client.models import (
     NewResident,
     Problem,
     ResidentFields,
+    RevealHousehold,
     SignIn,
 )
 from gridwork_client.types import Response
@@ -107,16 +114,20 @@ def main() -> None:
     )
     assert late.concurrent
     values = [one.value for one in late.conflicts[0].alternatives]
-    assert sorted(map(str, values)) == ["13900000002", "13900000003"]
+    assert sorted(map(str, values)) == ["139****0002", "139****0003"] and late.conflicts[0].masked
     listed = told(list_conflicts.sync_detailed(client=agent, limit=200))
     assert any(one.household == id_ for one in listed.items)
 
-    # The agent asks back, and decides.
+    # The agent sees masks alone, looks at both numbers for a reason, asks back, and decides.
+    reason = RevealHousehold(fields=["contact_phone"], reason="核对两个号码")
+    revealed = told(reveal_household.sync_detailed(id_, client=agent, body=reason))
+    values = [one.value for one in revealed.conflicts[0].alternatives]
+    assert sorted(map(str, values)) == ["13900000002", "13900000003"]
     decision = Decision(path="household.contact_phone", value="13900000003")
     decided = told(decide_conflict.sync_detailed(id_, client=agent, if_match=late.version, body=decision))
     assert decided.conflicts == []
     after = told(read_household.sync_detailed(id_, client=agent))
-    assert after.household.contact_phone == "13900000003"
+    assert after.household.contact_phone == "139****0003" and after.household.masked == ["contact_phone"]
 
     # What cannot be is refused with the field and the reason, and changes nothing.
     refused = correct_household.sync_detailed(

@@ -88,11 +88,19 @@ const late = told(
 );
 assert.equal(late.concurrent, true);
 const conflict = late.conflicts.find((one) => one.path === "household.contact_phone");
-assert.deepEqual(conflict?.alternatives.map((one) => one.value).sort(), ["13800000002", "13800000003"]);
+assert.deepEqual(conflict?.alternatives.map((one) => one.value).sort(), ["138****0002", "138****0003"]);
 const listed = told(await agent.GET("/v1/conflicts", { params: { query: { limit: 200 } } }));
 assert.ok(listed.items.some((one) => one.household === path.id));
 
-// The agent asks back, and decides.
+// The agent sees masks alone, looks at both numbers for a reason, asks back, and decides.
+const revealed = told(
+    await agent.POST("/v1/households/{id}/reveal", {
+        params: { path },
+        body: { fields: ["contact_phone"], reason: "核对两个号码" },
+    }),
+);
+const values = revealed.conflicts[0]?.alternatives.map((one) => one.value).sort();
+assert.deepEqual(values, ["13800000002", "13800000003"]);
 const decided = told(
     await agent.POST("/v1/households/{id}/decisions", {
         params: { path, header: { "If-Match": late.version } },
@@ -101,7 +109,8 @@ const decided = told(
 );
 assert.deepEqual(decided.conflicts, []);
 const after = told(await agent.GET("/v1/households/{id}", { params: { path } }));
-assert.equal(after.household.contact_phone, "13800000003");
+assert.equal(after.household.contact_phone, "138****0003");
+assert.deepEqual(after.household.masked, ["contact_phone"]);
 
 // What cannot be is refused with the field and the reason, and changes nothing.
 const refused = await agent.PATCH("/v1/households/{id}", {

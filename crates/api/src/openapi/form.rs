@@ -46,7 +46,7 @@ const fn like(example: &'static str) -> Form {
 fn form(name: &str) -> Option<Form> {
     Some(match name {
         "id" | "household" | "grid" | "staff" | "resident" | "membership" | "device" | "area" | "parent"
-        | "subject" | "spoken_to" | "api_key" | "session" => ID,
+        | "subject" | "spoken_to" | "api_key" | "session" | "break_glass" => ID,
         "after" | "next" => CURSOR,
         "version" | "ETag" => VERSION,
         "Location" => like("/v1/households/AZk2b0cRcAC7rJ0l7m9m1g"),
@@ -86,6 +86,9 @@ fn form(name: &str) -> Option<Form> {
         "old_password" => like("a password from before"),
         "secret" => like("JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"),
         "scopes" => like("read"),
+        "masked" | "fields" => like("contact_phone"),
+        "verdict" => like("justified"),
+        "birth_date" => like("1949-10-01"),
         "hash" => like(CHANGE.example),
         "request" => like("tq3uX0mKQ2y7yVx1m8s5Zg"),
         "refresh_token" => like("uY1xk1N0Qm8mVd0cX2yW3a4b5c6d7e8f9g0h1i2j3k4"),

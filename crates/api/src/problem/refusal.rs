@@ -7,7 +7,8 @@ use super::{FieldProblem, Kind, Problem, field_problems};
 use crate::limits::RETRY_AFTER_S;
 use gridwork_domain::edit as domain;
 use gridwork_registry::{
-    AdministerError, ApiKeyError, EditError, EnrolError, ExchangeError, ReadError, SecondFactorError, StoreError,
+    AdministerError, ApiKeyError, BreakGlassError, EditError, EnrolError, ExchangeError, ReadError, RevealError,
+    SecondFactorError, StoreError,
 };
 use gridwork_sync::change::BuildError;
 use gridwork_sync::message::MessageError;
@@ -123,6 +124,7 @@ impl From<AdministerError> for Problem {
             AdministerError::WrongPassword => Self::field("old_password", error.to_string()),
             AdministerError::Oneself => Self::new(Kind::Forbidden, error.to_string()),
             AdministerError::NoSuchDevice => Self::not_found(),
+            AdministerError::MachineClient => Self::new(Kind::Conflict, error.to_string()),
             AdministerError::Store(error) => error.into(),
             AdministerError::Area(_)
             | AdministerError::NotNew
@@ -165,7 +167,9 @@ impl From<ApiKeyError> for Problem {
             ApiKeyError::Name => Self::field("name", error.to_string()),
             ApiKeyError::Scopes => Self::field("scopes", error.to_string()),
             ApiKeyError::Expiry => Self::field("expires_at_ms", error.to_string()),
-            ApiKeyError::TooMany | ApiKeyError::Person => Self::new(Kind::Conflict, error.to_string()),
+            ApiKeyError::TooMany | ApiKeyError::Person | ApiKeyError::Phone => {
+                Self::new(Kind::Conflict, error.to_string())
+            }
             ApiKeyError::NoSuchKey => Self::not_found(),
             ApiKeyError::Administer(error) => Self::of_administered(error),
         }
@@ -182,6 +186,30 @@ impl From<EnrolError> for Problem {
             EnrolError::NoScope | EnrolError::TooManyScopes => Self::new(Kind::Conflict, error.to_string()),
             EnrolError::Replayed => Self::new(Kind::Unauthenticated, error.to_string()),
             EnrolError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<BreakGlassError> for Problem {
+    fn from(error: BreakGlassError) -> Self {
+        match error {
+            BreakGlassError::NoSuchHousehold => Self::field("household", error.to_string()),
+            BreakGlassError::NoSuchArea => Self::field("area", error.to_string()),
+            BreakGlassError::NoSuchEntry => Self::not_found(),
+            BreakGlassError::Oneself => Self::new(Kind::Forbidden, error.to_string()),
+            BreakGlassError::TooMany | BreakGlassError::Reviewed => Self::new(Kind::Conflict, error.to_string()),
+            BreakGlassError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<RevealError> for Problem {
+    fn from(error: RevealError) -> Self {
+        match error {
+            RevealError::TooMany { retry_after_s } => {
+                Self::overloaded(Kind::TooMany, &error.to_string(), retry_after_s)
+            }
+            RevealError::Store(error) => error.into(),
         }
     }
 }

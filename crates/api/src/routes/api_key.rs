@@ -114,7 +114,7 @@ pub(crate) async fn list(
     request_body = NewApiKeyBody,
     responses(
         (status = 201, description = "The key.", body = MadeApiKey),
-        (status = 409, description = "This is a person, who signs in with a password; or there are too many keys.")
+        (status = 409, description = "This is a person, who signs in with a password or has a phone; or there are too many keys.")
     )
 )]
 #[post("/v1/staff/{staff}/api-keys")]

@@ -3,9 +3,9 @@
 //! **Invariant:** a list holds what its caller may read and nothing else; memory holds one page of it at a time. A list
 //! that cannot be read to its end breaks off, so that nobody takes it for whole.
 
-mod lines;
+pub(crate) mod lines;
 
-use crate::caller::Caller;
+use crate::caller::{self, Caller};
 use crate::problem::Problem;
 use crate::request_parts::Filter;
 use crate::state::State;
@@ -109,8 +109,9 @@ async fn export(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let language = table_file::language(request);
-    let (reach, now) = (caller.reach(), caller.now);
-    let lines = Lines::new(list, caller, reach, query.area, language, state.clone()).await?;
+    let now = caller.now;
+    let credential = caller::credential(&state, request)?;
+    let lines = Lines::new(list, (caller, credential), query.area, language, state.clone()).await?;
     let format = query.format.unwrap_or_default();
     let (media_type, ending) = match format {
         Format::Csv => ("text/csv; charset=utf-8", "csv"),

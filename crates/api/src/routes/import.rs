@@ -9,6 +9,7 @@ use crate::edit;
 use crate::limits::MOST_FIELD_ERRORS;
 use crate::problem::{FieldProblem, Kind, Problem};
 use crate::request_parts::Filter;
+use crate::shown::showing;
 use crate::state::State;
 use crate::table_file::{self, TableFile};
 use actix_web::http::{StatusCode, header};
@@ -16,6 +17,7 @@ use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse, post};
 use gridwork_domain::division_code::{DivisionCode, DivisionLevel};
 use gridwork_domain::id::{AreaId, ScopeId};
+use gridwork_domain::schema::{DWELLING, RESIDENTS};
 use gridwork_registry::{EditError, Import, Imported, Reach, Subject};
 use gridwork_roster::{Finding, Language, Mapping, Registered, Roster, limits};
 use serde::{Deserialize, Serialize};
@@ -180,9 +182,9 @@ impl Reading<'_> {
             let (compared, told) = tokio::task::spawn_blocking(compare).await.map_err(Problem::internal)?;
             roster = compared;
             let subject = |household| Subject { scope: grid, household, resident: None };
-            let (persons, records): (BTreeSet<_>, _) = (told.iter().copied().map(subject).collect(), told.len());
-            let Caller { staff, now, .. } = *self.caller;
-            state.registry.note_shown(staff, persons, &["dwellings", "names"], records, now).await?;
+            let persons: BTreeSet<_> = told.iter().copied().map(subject).collect();
+            let shown = showing(self.caller, &[RESIDENTS, DWELLING], &persons, told.len());
+            state.registry.note_shown(self.caller.staff, persons, shown, self.caller.now).await?;
         }
         Ok(roster)
     }

@@ -103,8 +103,9 @@ impl Matched {
     }
 }
 
-impl From<SearchHit> for SearchHitBody {
-    fn from(hit: SearchHit) -> Self {
+impl From<Shown<SearchHit>> for SearchHitBody {
+    fn from(hit: Shown<SearchHit>) -> Self {
+        let hit = hit.into_inner();
         let mut matched: Vec<Matched> = hit.matched.into_iter().filter_map(Matched::of).collect();
         matched.dedup();
         Self {

@@ -81,10 +81,7 @@ pub(crate) async fn refresh(
     let now = clock::now();
     let refused = |detail: &str| Problem::new(Kind::Unauthenticated, detail);
     match state.registry.refresh(&body.0.refresh_token, now).await? {
-        Refreshed::GoesOn(staff, begun) => {
-            tracing::Span::current().record("caller", tracing::field::display(staff.id));
-            Ok(web::Json(SignedIn::new(&state, staff, begun, now).await?))
-        }
+        Refreshed::GoesOn(staff, begun) => SignedIn::answer(&state, staff, begun, now).await,
         Refreshed::Ended => Err(refused("this is no refresh token of a session that goes on: sign in again")),
         Refreshed::Reused => {
             Err(refused("this token was used before, so that somebody else may have it: the session has ended"))

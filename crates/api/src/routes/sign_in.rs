@@ -100,8 +100,7 @@ pub(crate) async fn sign_in(
             return Err(Problem::new(Kind::Unauthenticated, detail));
         }
     };
-    tracing::Span::current().record("caller", tracing::field::display(staff.id));
-    Ok(web::Json(SignedIn::new(&state, staff, begun, now).await?))
+    SignedIn::answer(&state, staff, begun, now).await
 }
 
 impl SignedIn {
@@ -109,9 +108,15 @@ impl SignedIn {
     ///
     /// # Errors
     /// As the registry says.
-    pub(crate) async fn new(state: &State, staff: Staff, begun: Begun, now: Instant) -> Result<Self, Problem> {
+    pub(crate) async fn answer(
+        state: &State,
+        staff: Staff,
+        begun: Begun,
+        now: Instant,
+    ) -> Result<web::Json<Self>, Problem> {
+        tracing::Span::current().record("caller", tracing::field::display(staff.id));
         let roles = state.registry.grants(staff.id, now).await?.into_iter().map(Into::into).collect();
-        Ok(Self {
+        Ok(web::Json(Self {
             access_token: state.tokens.issue(staff.id, begun.session, now).map_err(Problem::internal)?,
             token_type: "Bearer",
             expires_in_s: ACCESS_TOKEN_S,
@@ -120,6 +125,6 @@ impl SignedIn {
             session_ends_at_ms: begun.ends_at.ms(),
             staff: staff.into(),
             roles,
-        })
+        }))
     }
 }

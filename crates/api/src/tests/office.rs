@@ -107,6 +107,11 @@ impl Office {
         office
     }
 
+    /// The session of somebody.
+    pub(super) fn session(&self, of: StaffId) -> SessionId {
+        self.sessions[&of]
+    }
+
     async fn appoint(&self) {
         let now = crate::clock::now();
         let [district, street, community] = [1, 2, 3].map(|n| AreaId::from_bytes([n; 16]));

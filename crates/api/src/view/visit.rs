@@ -1,6 +1,7 @@
 //! Visits and notes in JSON, each with its corrections.
 
 use super::Person;
+use crate::shown::Shown;
 use gridwork_domain::visit::{self, FactBody};
 use gridwork_registry::{FactView, VisitView};
 use serde::Serialize;
@@ -148,8 +149,9 @@ pub(crate) struct CorrectionBody {
     received_at_ms: i64,
 }
 
-impl From<VisitView> for RecordedBody {
-    fn from(view: VisitView) -> Self {
+impl From<Shown<VisitView>> for RecordedBody {
+    fn from(view: Shown<VisitView>) -> Self {
+        let view = view.into_inner();
         let FactView { fact, by, received_at } = view.fact;
         let recorded = match fact.body {
             // A correction whose visit was never received stands for itself.

@@ -4,7 +4,7 @@ use super::district::District;
 use gridwork_domain::edit::{Action, Edit};
 use gridwork_domain::id::{AreaId, ScopeId, StaffId};
 use gridwork_domain::instant::Instant;
-use gridwork_domain::staff::{Assignment, Role};
+use gridwork_domain::staff::{Assignment, Role, Staff};
 use gridwork_registry::{Administration, Import, Registry};
 use std::error::Error;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,6 +22,8 @@ pub(crate) struct People {
     pub(crate) administrator: String,
     /// The sign-in name of a call agent who answers for the whole district.
     pub(crate) call_agent: String,
+    /// The sign-in name of somebody who sees the whole district in full, to compare it with what phones hold.
+    pub(crate) comparer: String,
 }
 
 /// What was filled in.
@@ -60,7 +62,18 @@ pub(crate) async fn appoint(registry: &Registry, district: &District, now: Insta
             call_agent = Some(staff.sign_in.clone());
         }
     }
+    let comparer =
+        Staff {
+            id: StaffId::from_bytes([0xcc; 16]), name: "核对员".to_owned(), sign_in: "demo.comparer".to_owned()
+        };
+    let (staff, role, sign_in) = (comparer.id, Role::CommunityWorker, comparer.sign_in.clone());
+    let appoint = Administration::AppointStaff { staff: comparer, password: Some(PASSWORD.to_owned()) };
+    let assign = Administration::Assign(Assignment { staff, role, area: top, from: now.plus_ms(-1), until: None });
+    for what in [appoint, assign] {
+        registry.administer(None, what, now).await?;
+    }
     Ok(People {
+        comparer: sign_in,
         administrator: administrator.ok_or("the district has no administrator")?,
         call_agent: call_agent.ok_or("the district has no call agent")?,
     })

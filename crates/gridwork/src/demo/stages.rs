@@ -291,7 +291,7 @@ impl Demo {
     /// Compares journals, registry and every phone, opened anew from its disk.
     fn compare(&mut self) -> Fallible<()> {
         self.on_all_phones("phones opened anew", |_| Step::Dump, &Kills { planned: 0, nodes: None, seed: 0 })?;
-        let session = Session::sign_in(&self.nodes.url(), &self.people.call_agent, PASSWORD)?;
+        let session = Session::sign_in(&self.nodes.url(), &self.people.comparer, PASSWORD)?;
         let grids = self.district.grids();
         let stage = Stage::begin("grids compared", grids.len() as u64);
         let holders = |grid: usize| {

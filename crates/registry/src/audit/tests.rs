@@ -2,7 +2,7 @@ use super::sealer::{LEASE_MS, seal_some};
 use super::{AuditFilter, AuditReport, AuditView, Oversight, Step, Subject, note, verify_audit};
 use crate::database::{Blob, StoreError};
 use crate::tests::{AGENT, District, LEADERS, NOW, contact_phone, register, scope, visit};
-use crate::{Origin, Sealer};
+use crate::{Origin, Sealer, Showing};
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use gridwork_domain::edit::{Action, Edit};
 use gridwork_domain::id::ResidentId;
@@ -11,6 +11,10 @@ use std::collections::BTreeSet;
 fn resident_of(edit: &Edit) -> ResidentId {
     let Action::RegisterHousehold { residents, .. } = &edit.action else { panic!("{edit:?}") };
     residents[0].resident
+}
+
+fn showing_household(records: usize) -> Showing {
+    Showing { classes: &["household"], records, sensitivity: 1, masked: false, broken: Vec::new() }
 }
 
 async fn audit(district: &District, oversight: Oversight, filter: AuditFilter) -> Vec<AuditView> {
@@ -34,7 +38,7 @@ async fn read_about() -> (District, Sealer, Edit) {
         request: Some("call-2026-17".to_owned()),
         reason: Some("回访".to_owned()),
     };
-    let showing = district.registry.note_shown(AGENT, persons, &["household"], 1, NOW.plus_ms(5));
+    let showing = district.registry.note_shown(AGENT, persons, showing_household(1), NOW.plus_ms(5));
     origin.scope(showing).await.unwrap();
     let sealer = district.registry.sealer().unwrap();
     sealer.seal(NOW).await.unwrap();
@@ -83,7 +87,7 @@ async fn two_who_seal_and_those_who_read_are_never_in_each_others_way() {
         let registry = district.registry.clone();
         reading.spawn(async move {
             for _ in 0..READS {
-                registry.note_shown(AGENT, BTreeSet::from([about]), &["household"], 1, NOW).await.unwrap();
+                registry.note_shown(AGENT, BTreeSet::from([about]), showing_household(1), NOW).await.unwrap();
             }
         });
     }
@@ -108,7 +112,7 @@ async fn an_auditor_of_one_grid_sees_its_persons_alone_and_pages_go_on_where_the
     district.registry.edit(AGENT, foreign.clone(), None, Some(scope(1)), NOW).await.unwrap();
     let both = [(scope(0), &new), (scope(1), &foreign)];
     let both = both.map(|(scope, edit)| Subject { scope, household: edit.household, resident: None });
-    district.registry.note_shown(AGENT, both.into(), &["household"], 2, NOW).await.unwrap();
+    district.registry.note_shown(AGENT, both.into(), showing_household(2), NOW).await.unwrap();
     sealer.seal(NOW).await.unwrap();
     let within = Oversight::Within([scope(0)].into_iter().collect());
     let found = audit(&district, within.clone(), AuditFilter::default()).await;

@@ -9,10 +9,7 @@ use gridwork_domain::fields::{Record, Value};
 use gridwork_domain::household::{Alternative, Household, Member, MemberPath, RecordPath};
 use gridwork_domain::id::{HouseholdId, MembershipId, ResidentId};
 use gridwork_domain::instant::Instant;
-use gridwork_domain::schema::{CITIZEN_NUMBER, NEEDS};
-
-/// Why a resident's citizen number cannot be shown, in a record that is read back: a word of `gridwork_sealing::OpenError`.
-pub(crate) const CITIZEN_NUMBER_UNREADABLE: &str = "citizen_number_unreadable";
+use gridwork_domain::schema::{CITIZEN_NUMBER, CITIZEN_NUMBER_UNREADABLE, NEEDS};
 
 /// The household of these rows.
 pub(crate) fn household(rows: &HouseholdRows) -> Household {

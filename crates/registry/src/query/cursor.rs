@@ -28,7 +28,7 @@ impl Cursor {
     }
 
     /// The ids of a cursor, and the text after them.
-    pub(super) fn ids<const N: usize>(&self) -> Result<([[u8; 16]; N], &str), NotACursor> {
+    pub(crate) fn ids<const N: usize>(&self) -> Result<([[u8; 16]; N], &str), NotACursor> {
         let mut ids = [[0; 16]; N];
         let mut rest = self.0.as_str();
         for id in &mut ids {

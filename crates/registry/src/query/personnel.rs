@@ -111,13 +111,9 @@ impl Registry {
         staff: StaffId,
         now: Instant,
     ) -> Result<Vec<DeviceView>, AdministerError> {
-        let areas = self.areas.clone();
         self.database
             .read(move |connection| {
-                let tree = areas.tree(connection)?;
-                if !within.administers(connection, &tree, staff, now)? {
-                    return Err(AdministerError::NoSuchStaff);
-                }
+                within.must_administer(connection, staff, now)?;
                 Ok(devices_of(connection, Some(staff))?)
             })
             .await

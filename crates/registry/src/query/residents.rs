@@ -1,6 +1,6 @@
 //! Residents: of a household, or by name.
 
-use super::{Cursor, Page, ReadError, end_of_prefix, page, rows_for};
+use super::{Cursor, Page, ReadError, end_of_prefix, page, rows_for, scope_within};
 use crate::Reach;
 use crate::area_tree::AreaCache;
 use crate::database::{Blob, Connection, Id};
@@ -87,6 +87,12 @@ fn rows(
     limit: i64,
 ) -> Result<Vec<ResidentRow>, ReadError> {
     let mut scopes = areas.columns(connection, reach, filter.area)?;
+    if let Some(household) = filter.household
+        && let Some(scope) = scope_within(connection, reach, household)?
+    {
+        // It may lie beyond the grids.
+        scopes = vec![scope.into()];
+    }
     let mut query = resident::table.select(ResidentRow::as_select()).into_boxed();
     if let Some(after) = after {
         let ([scope, household, id], _) = after.ids::<3>()?;

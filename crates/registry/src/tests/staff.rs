@@ -7,9 +7,12 @@ use crate::second_factor::code_at;
 use crate::session::NewSession;
 use crate::sign_in::{LOCKED_MS, MOST_FAILURES, Tried, judge};
 use crate::tables::{audit, staff};
-use crate::{AdministerError, Administration, Credential, EnrolError, Means, SecondFactorError, SignIn, SignedIn};
+use crate::{
+    AdministerError, Administration, ApiKeyError, Credential, EnrolError, Means, NewApiKey, SecondFactorError, SignIn,
+    SignedIn,
+};
 use diesel::prelude::*;
-use gridwork_domain::staff::{Assignment, Role, Staff};
+use gridwork_domain::staff::{Assignment, Operation, Role, Staff};
 
 #[tokio::test]
 async fn a_code_enrols_one_phone_within_a_day() {
@@ -47,6 +50,27 @@ async fn a_code_is_issued_from_around_all_offices_also_those_to_come_and_not_to_
     district.administer(Administration::Assign(Assignment { staff, role, area, from, until: None })).await;
     let refused = issue(AGENT, GRIDS[0], LEADERS[0]).await;
     assert!(matches!(refused, Err(AdministerError::NoSuchStaff)), "{refused:?}");
+}
+
+#[tokio::test]
+async fn who_has_a_phone_gets_no_key_and_who_has_a_key_no_phone() {
+    let district = District::open().await;
+    let registry = &district.registry;
+    let make = async |staff| {
+        let (name, scopes) = ("报表".to_owned(), vec![Operation::Read]);
+        let new = NewApiKey { staff, name, scopes, expires_at: NOW.plus_ms(1_000) };
+        registry.make_api_key(AGENT, [DISTRICT].into_iter().collect(), new, NOW).await
+    };
+    let code = registry.issue_enrolment_code(None, None, LEADERS[0], NOW).await.unwrap();
+    assert!(matches!(make(LEADERS[0]).await, Err(ApiKeyError::Phone)), "a code is as good as a phone");
+    registry.enrol(code.as_str(), [1; 32], nonce(), NOW).await.unwrap();
+    assert!(matches!(make(LEADERS[0]).await, Err(ApiKeyError::Phone)));
+
+    make(LEADERS[1]).await.unwrap();
+    let refused = registry.issue_enrolment_code(None, None, LEADERS[1], NOW).await;
+    assert!(matches!(refused, Err(AdministerError::MachineClient)), "{refused:?}");
+    // A key that holds no more is none.
+    registry.issue_enrolment_code(None, None, LEADERS[1], NOW.plus_ms(1_000)).await.unwrap();
 }
 
 #[tokio::test]

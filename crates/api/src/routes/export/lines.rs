@@ -1,13 +1,13 @@
 //! The rows of a list, a page at a time.
 //!
-//! **Invariant:** every page is read anew, within what the caller could read when the list was begun and still can, and
-//! noted in the audit log like a page that is read at a desk.
+//! **Invariant:** every page is read anew, within what the caller could read by office when the list was begun and still
+//! can, for a caller who would still be let in; masked and noted in the audit log like a page that is read at a desk.
 
 use crate::caller::Caller;
 use crate::clock;
 use crate::limits::LONGEST_EXPORT_MS;
 use crate::problem::Problem;
-use crate::shown::Shown;
+use crate::shown::{AboutPersons, Shown};
 use crate::state::State;
 use actix_web::web;
 use gridwork_domain::division_code::DivisionLevel;
@@ -16,7 +16,8 @@ use gridwork_domain::id::{AreaId, HouseholdId, ScopeId};
 use gridwork_domain::instant::Instant;
 use gridwork_domain::permission::Operation;
 use gridwork_registry::{
-    Cursor, HouseholdFilter, HouseholdSummary, MOST_ROWS, Origin, Page, Reach, ResidentFilter, ResidentView, VisitView,
+    Credential, Cursor, HouseholdFilter, HouseholdSummary, MOST_ROWS, Origin, Page, Reach, ResidentFilter,
+    ResidentView, VisitView,
 };
 use gridwork_roster::{Entry, Language, list};
 use std::collections::BTreeMap;
@@ -24,7 +25,7 @@ use std::sync::Arc;
 
 /// Which list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum List {
+pub(crate) enum List {
     Households,
     Residents,
     Visits,
@@ -32,7 +33,7 @@ pub(super) enum List {
 
 impl List {
     /// Its name in the name of a file.
-    pub(super) const fn word(self) -> &'static str {
+    pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Households => "households",
             Self::Residents => "residents",
@@ -42,9 +43,10 @@ impl List {
 }
 
 /// A list that is being read.
-pub(super) struct Lines {
+pub(crate) struct Lines {
     list: List,
     caller: Caller,
+    credential: Credential,
     origin: Arc<Origin>,
     begun: Instant,
     reach: Reach,
@@ -61,22 +63,23 @@ impl Lines {
     ///
     /// # Errors
     /// As the registry says.
-    pub(super) async fn new(
+    pub(crate) async fn new(
         list: List,
-        caller: Caller,
-        reach: Reach,
+        (caller, credential): (Caller, Credential),
         area: Option<AreaId>,
         language: Language,
         state: web::Data<State>,
     ) -> Result<Self, Problem> {
+        let reach = caller.own_reach();
         let areas = state.registry.areas(&reach, None).await?.into_iter().map(|view| view.area);
         let grids = areas.filter(|area| area.code.level() == DivisionLevel::Grid);
         let grids = grids.map(|area| (ScopeId::from(area.id), (area.code.to_string(), area.name))).collect();
-        Ok(Self { list, begun: caller.now, caller, origin: Origin::current(), reach, area, language, grids, state })
+        let (begun, origin) = (caller.now, Origin::current());
+        Ok(Self { list, caller, credential, origin, begun, reach, area, language, grids, state })
     }
 
     /// What stands above the rows.
-    pub(super) fn headers(&self) -> Vec<Entry> {
+    pub(crate) fn headers(&self) -> Vec<Entry> {
         match self.list {
             List::Households => list::household_headers(self.language),
             List::Residents => list::resident_headers(self.language),
@@ -85,7 +88,7 @@ impl Lines {
     }
 
     /// The name of the sheet.
-    pub(super) fn title(&self) -> &'static str {
+    pub(crate) fn title(&self) -> &'static str {
         match self.list {
             List::Households => self.language.pick("住户", "households"),
             List::Residents => self.language.pick("居民", "residents"),
@@ -97,13 +100,13 @@ impl Lines {
     ///
     /// # Errors
     /// As the registry says.
-    pub(super) async fn page(&mut self, after: Option<Cursor>) -> Result<(Vec<Vec<Entry>>, Option<Cursor>), Problem> {
-        self.caller.now = clock::now();
-        if self.caller.now > self.begun.plus_ms(LONGEST_EXPORT_MS) {
+    pub(crate) async fn page(&mut self, after: Option<Cursor>) -> Result<(Vec<Vec<Entry>>, Option<Cursor>), Problem> {
+        let now = clock::now();
+        if now > self.begun.plus_ms(LONGEST_EXPORT_MS) {
             return Err(Problem::internal("who asked for a list took too long to read it"));
         }
-        let grants = self.state.registry.grants(self.caller.staff, self.caller.now).await?;
-        let now = Reach::of(&grants, Operation::Read);
+        self.caller = Caller::admit(&self.state, self.credential.clone(), Ok(Operation::Read), None, now).await?;
+        let now = self.caller.own_reach();
         self.reach = self.reach.scopes().filter(|grid| now.contains(*grid)).collect();
         let origin = (*self.origin).clone();
         origin.scope(self.rows(after)).await
@@ -115,23 +118,27 @@ impl Lines {
             List::Households => {
                 let filter = HouseholdFilter { area: self.area, ..HouseholdFilter::default() };
                 let page = registry.households(&self.reach, filter, after, MOST_ROWS).await?;
-                let Page { items, next } = Shown::to(&self.caller, &self.state, page).await?.into_inner();
+                let Page { items, next } = self.shown(page).await?;
                 Ok((items.iter().map(|one| self.household(one)).collect(), next))
             }
             List::Residents => {
                 let filter = ResidentFilter { area: self.area, ..ResidentFilter::default() };
                 let page = registry.residents(&self.reach, filter, after, MOST_ROWS).await?;
-                let Page { items, next } = Shown::to(&self.caller, &self.state, page).await?.into_inner();
-                let homes = self.homes(items.iter().map(|one| one.household)).await?;
+                let homes = self.homes(page.items.iter().map(|one| one.household)).await?;
+                let (Page { items, next }, homes) = self.shown((page, homes)).await?;
                 Ok((items.iter().map(|one| self.resident(one, &homes)).collect(), next))
             }
             List::Visits => {
                 let page = registry.visits_within(&self.reach, self.area, after, MOST_ROWS).await?;
-                let Page { items, next } = Shown::to(&self.caller, &self.state, page).await?.into_inner();
-                let homes = self.homes(items.iter().map(|one| one.fact.fact.household)).await?;
+                let homes = self.homes(page.items.iter().map(|one| one.fact.fact.household)).await?;
+                let (Page { items, next }, homes) = self.shown((page, homes)).await?;
                 Ok((items.iter().map(|one| self.visit(one, &homes)).collect(), next))
             }
         }
+    }
+
+    async fn shown<T: AboutPersons>(&self, page: T) -> Result<T, Problem> {
+        Ok(Shown::to(&self.caller, &self.state, page).await?.into_inner())
     }
 
     async fn homes(&self, of: impl Iterator<Item = HouseholdId>) -> Result<Households, Problem> {
