@@ -6,6 +6,8 @@ pub(crate) mod api_key;
 pub(crate) mod area;
 pub(crate) mod audit;
 pub(crate) mod conflict;
+pub(crate) mod device;
+pub(crate) mod duplicate;
 pub(crate) mod enrolment;
 pub(crate) mod event;
 pub(crate) mod export;
@@ -13,6 +15,8 @@ pub(crate) mod health;
 pub(crate) mod household;
 pub(crate) mod import;
 pub(crate) mod need;
+pub(crate) mod quarantine;
+pub(crate) mod reference;
 pub(crate) mod resident;
 pub(crate) mod search;
 pub(crate) mod second_factor;
@@ -54,7 +58,12 @@ pub(crate) fn register(config: &mut ServiceConfig) {
         .service(enrolment::issue_code)
         .service(enrolment::enrol)
         .service(sync::exchange)
+        .service(device::watch)
+        .service(reference::read)
         .service(area::list)
+        .service(area::read)
+        .service(area::open)
+        .service(area::change)
         .service(search::search)
         .service(household::list)
         .service(household::register)
@@ -72,6 +81,13 @@ pub(crate) fn register(config: &mut ServiceConfig) {
         .service(visit::list)
         .service(conflict::list)
         .service(conflict::decide)
+        .service(duplicate::list)
+        .service(duplicate::dismiss)
+        .service(duplicate::merge)
+        .service(quarantine::list)
+        .service(quarantine::read)
+        .service(quarantine::release)
+        .service(quarantine::discard)
         .service(audit::list)
         .service(event::follow)
         .service(import::import)

@@ -12,7 +12,8 @@ use gridwork_domain::household::FieldPath;
 use gridwork_domain::id::ResidentId;
 use gridwork_domain::schema::RESIDENTS;
 use gridwork_registry::{
-    ConflictView, HouseholdSummary, HouseholdView, Page, ResidentView, SearchHit, Subject, VisitView,
+    ConflictView, DuplicateView, HouseholdSummary, HouseholdView, KeptDetail, KeptView, Page, ResidentView, SearchHit,
+    Subject, VisitView,
 };
 use std::collections::BTreeSet;
 use std::ops::Deref;
@@ -124,6 +125,33 @@ impl AboutPersons for ConflictView {
     fn persons(&self, to: &mut BTreeSet<Subject>) {
         let resident = resident_of(&self.conflict.path);
         to.insert(Subject { scope: self.scope, household: self.household, resident });
+    }
+}
+
+impl AboutPersons for DuplicateView {
+    const CLASSES: &'static [&'static str] = &["household", "dwelling", "residents"];
+
+    fn persons(&self, to: &mut BTreeSet<Subject>) {
+        for one in &self.both {
+            let resident = one.resident.as_ref().map(|(id, _)| *id);
+            to.insert(Subject { scope: one.household.scope, household: one.household.id, resident });
+        }
+    }
+}
+
+impl AboutPersons for KeptView {
+    const CLASSES: &'static [&'static str] = &["quarantine"];
+
+    fn persons(&self, to: &mut BTreeSet<Subject>) {
+        to.insert(Subject { scope: self.scope, household: self.household, resident: None });
+    }
+}
+
+impl AboutPersons for KeptDetail {
+    const CLASSES: &'static [&'static str] = &["quarantine", "household", "visits"];
+
+    fn persons(&self, to: &mut BTreeSet<Subject>) {
+        self.kept.persons(to);
     }
 }
 

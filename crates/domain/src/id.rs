@@ -127,6 +127,8 @@ id! {
     SessionId;
     /// A key of a machine client.
     ApiKeyId;
+    /// A change that is kept because it waits or was refused, until it is merged or staff decide.
+    KeptId;
     /// A unit of replication and permission: a grid, or the documents of one member of staff.
     ScopeId;
 }

@@ -23,3 +23,4 @@ pub mod schema;
 pub mod search;
 pub mod staff;
 pub mod visit;
+pub mod wording;

@@ -14,6 +14,8 @@ mod enrolment;
 mod envelope;
 mod identity;
 mod phone;
+mod reference;
+mod self_report;
 mod store;
 mod surroundings;
 #[cfg(test)]
@@ -28,6 +30,7 @@ pub use gridwork_sync::replica::{
 };
 pub use identity::Grid;
 pub use phone::{NotSaved, OpenError, Phone};
+pub use reference::Reference;
 pub use store::StoreError;
 pub use surroundings::{RESERVE_BYTES, Surroundings, SystemEntropy, system_clock};
-pub use transport::{HttpTransport, NetworkError, Post, Posted, Transport};
+pub use transport::{Get, HttpTransport, NetworkError, Post, Posted, Transport};

@@ -20,6 +20,7 @@ use diesel::prelude::*;
 use gridwork_domain::fields::Record;
 use gridwork_domain::household::{Conflict, RecordPath};
 use gridwork_domain::id::{ScopeId, StaffId};
+use gridwork_domain::search::dwelling_key;
 use gridwork_domain::visit::{FactBody, Visit};
 use gridwork_sync::change::RawChange;
 use gridwork_sync::document::{ActorId, DocumentKey};
@@ -55,6 +56,9 @@ pub(crate) fn household_rows(
         door: text(dwelling, "door"),
         dwelling_status: text(dwelling, "status"),
         open_conflicts: i32::try_from(reading.conflicts.len()).unwrap_or(i32::MAX),
+        dwelling_key: dwelling
+            .text("address")
+            .map(|address| dwelling_key(address, &["building", "unit", "door"].map(|name| dwelling.text(name)))),
     };
     let residents = read.residents().map(|(resident, record)| ResidentRow {
         household: id,

@@ -8,8 +8,8 @@ use diesel::expression::AsExpression;
 use diesel::serialize::{self, Output, ToSql};
 use diesel::sql_types::Binary;
 use gridwork_domain::id::{
-    ApiKeyId, AreaId, DeviceId, EditId, FactId, HouseholdId, MembershipId, ResidentId, ScopeId, SessionId, StaffId,
-    spell,
+    ApiKeyId, AreaId, DeviceId, EditId, FactId, HouseholdId, KeptId, MembershipId, ResidentId, ScopeId, SessionId,
+    StaffId, spell,
 };
 use gridwork_sync::document::{ActorId, ChangeHash, DOCUMENT_ID_LENGTH};
 use std::fmt;
@@ -73,7 +73,7 @@ macro_rules! id {
         }
     )+};
 }
-id!(ApiKeyId AreaId DeviceId EditId FactId HouseholdId MembershipId ResidentId ScopeId SessionId StaffId);
+id!(ApiKeyId AreaId DeviceId EditId FactId HouseholdId KeptId MembershipId ResidentId ScopeId SessionId StaffId);
 
 impl From<ActorId> for Id {
     fn from(actor: ActorId) -> Self {
