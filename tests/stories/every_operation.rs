@@ -2,18 +2,22 @@
 //!
 //! An operation that this story does not know how to call fails it: whoever adds one adds its body below.
 
-use crate::device::{Device, random, sign};
+use crate::device::{Device, new_actor, push_of, random, sign};
+use crate::people::visit_at;
 use crate::rest::{Answer, Session, text};
 use crate::server::Server;
-use crate::town::{COMMUNITY, GRID, LI, NEIGHBOURS, Place, Town, WU, ZHOU, now};
+use crate::town::{COMMUNITY, GRID, HE, LI, NEIGHBOURS, Place, Town, WANG, WU, ZHOU, now};
 use crate::wire::{Sent, connect};
 use ed25519_dalek::SigningKey;
 use gridwork_domain::citizen_number::CitizenNumber;
-use gridwork_domain::id::StaffId;
+use gridwork_domain::id::{FactId, HouseholdId, StaffId};
 use gridwork_domain::permission::{Operation, Within};
 use gridwork_domain::staff::{Assignment, Role, Staff};
+use gridwork_domain::visit::{Fact, FactBody};
 use gridwork_registry::Administration;
 use gridwork_sealing::PublicKey;
+use gridwork_sync::change::{Base, record_fact};
+use gridwork_sync::document::DocumentId;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -51,7 +55,9 @@ fn operations(server: &Server) -> Vec<Described> {
             operations.push(Described { id, method, path: path.clone(), has_body, needs });
         }
     }
-    let last = |one: &Described| ["removeSecondFactor", "setPassword"].contains(&one.id.as_str());
+    let last = |one: &Described| {
+        ["discardKept", "mergeHouseholds", "removeSecondFactor", "setPassword"].contains(&one.id.as_str())
+    };
     operations.sort_by_key(|one| (one.id == "signOut", last(one), one.path.clone(), one.method == Method::DELETE));
     assert!(operations.len() > 25, "only {} operations", operations.len());
     operations
@@ -105,6 +111,7 @@ impl Things {
     fn new(server: &Server, session_of_li: String) -> Self {
         let zhou = Session::of(&ZHOU, server);
         let household = zhou.register("和平路1号", "110");
+        let twin = zhou.register("和平路1号", "110");
         let read = zhou.household(household).body;
         let wu = Session::of(&WU, server);
         let office = json!({ "role": "community_worker", "area": GRID.id() });
@@ -131,6 +138,8 @@ impl Things {
             ("machine", machine),
             ("break-glass", text(&broken["break_glass"])),
             ("areas", GRID.id().to_string()),
+            ("duplicates", format!("{household}{twin}")),
+            ("quarantine", refused_change(server, household)),
         ];
         Self(things.into())
     }
@@ -161,6 +170,10 @@ impl Things {
                 let expires_at = now().plus_ms(60_000).ms();
                 json!({ "name": "报表", "scopes": ["read"], "expires_at_ms": expires_at })
             }
+            "openArea" => json!({ "parent": COMMUNITY.id(), "code": "210404001005009", "name": "第九网格" }),
+            "changeArea" => json!({ "aliases": ["一网格"] }),
+            "mergeHouseholds" => json!({ "into": self.0["duplicates"][22..], "reason": "重复" }),
+            "dismissDuplicate" | "releaseKept" | "discardKept" => json!({ "reason": "重复" }),
             "confirmSecondFactor" => json!({ "code": "000000" }),
             "changePassword" => json!({ "old_password": "x", "new_password": "a password of somebody" }),
             other => panic!("this story does not know what {other} is called with"),
@@ -171,6 +184,17 @@ impl Things {
         let answer = answer.to_string();
         self.0.values().any(|id| answer.contains(id))
     }
+}
+
+/// A visit that somebody sent from a phone who has no office in [`GRID`].
+fn refused_change(server: &Server, household: HouseholdId) -> String {
+    let (device, actor, at) = (Device::enrol(server, &WANG), new_actor(), now());
+    let key = DocumentId::visits(household, at.year_in_shanghai().expect("a year")).into();
+    let fact = Fact { id: FactId::new(at, random()), household, body: FactBody::Visit(visit_at(at, "不速之客")) };
+    let change = record_fact(&Base { actor, heads: Vec::new(), previous: None }, &key, &fact, at);
+    device.push(server, &[actor], vec![push_of(GRID.scope(), key, &[&change.bytes])]);
+    let listed = Session::of(&HE, server).get("/v1/quarantine").well();
+    text(&listed["items"][0]["id"])
 }
 
 /// Somebody of every role in each of two areas, signed in, and a session of [`LI`].

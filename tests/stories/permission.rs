@@ -141,6 +141,7 @@ fn without_a_token_nothing_answers_but_health_sign_in_enrolment_and_the_api_page
             "{area}",
             "{device}",
             "{api_key}",
+            "{pair}",
         ]
         .iter()
         .fold(path, |path, name| path.replace(name, &household.to_string()));

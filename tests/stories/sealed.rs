@@ -4,7 +4,7 @@ use crate::people::{enrol, enrolment_code, record, sync};
 use crate::program::{self, Said, phone};
 use crate::rest::{Answer, Session, text};
 use crate::store;
-use crate::town::{GRID, LI, QIAN, Town, ZHAO, ZHOU, database, now};
+use crate::town::{GRID, LI, QIAN, Town, ZHAO, ZHOU};
 use diesel::sql_types::{BigInt, Text};
 use diesel::{Connection, PgConnection, QueryableByName, RunQueryDsl, sql_query};
 use gridwork_domain::citizen_number::CitizenNumber;
@@ -12,14 +12,11 @@ use gridwork_domain::edit::Action;
 use gridwork_domain::fields::Fields;
 use gridwork_domain::household::RecordPath;
 use gridwork_domain::id::{HouseholdId, ResidentId};
-use gridwork_domain::permission::Operation;
 use gridwork_domain::sealed_number::SealedNumber;
 use gridwork_phone::Phone;
-use gridwork_registry::{Reach, Registry, Settings};
 use gridwork_sealing::{Keyring, PublicKey};
 use serde_json::{Value, json};
 use std::path::Path;
-use std::sync::Arc;
 use ureq::http::Method;
 
 /// The example of GB 11643, and another number.
@@ -303,27 +300,18 @@ fn whoever_registers_a_household_sends_its_numbers_sealed_and_the_same_number_tw
     assert_eq!(find(&zhou, NUMBER).len(), 2);
     let other = find(&zhou, OTHER);
     let id = |name: &str| text(&other[0][name]);
-    server.end();
+    let pairs = zhou.get("/v1/duplicates?alike=citizen_number").well();
+    let pairs = pairs["items"].as_array().expect("pairs");
+    assert_eq!(pairs.len(), 1, "{pairs:?}");
+    for one in pairs[0]["both"].as_array().expect("both") {
+        assert_eq!(one["resident"]["record"]["citizen_number"], "1****************X", "{one}");
+    }
+    let elsewhere = Session::of(&QIAN, &server);
+    assert_eq!(elsewhere.get("/v1/duplicates?alike=citizen_number").well()["items"], json!([]));
 
-    // What desks for duplicates and the reveal with a reason ask the registry.
-    let folder = town.data_folder();
-    let url = store::url(&folder).unwrap_or_else(|| format!("sqlite:{}", database(&folder).display()));
-    let settings = Settings { sealing: Some(Arc::new(keys)), ..Settings::new(url) };
-    let registry = Registry::open(&settings).expect("the registry opens");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(async {
-        let reach = Reach::of(&registry.grants(ZHOU.id(), now()).await.expect("grants"), Operation::Read);
-        let groups = registry.residents_with_the_same_citizen_number(&reach, None, 10).await.expect("groups");
-        assert_eq!(groups.iter().map(|(_, residents)| residents.len()).collect::<Vec<_>>(), [2]);
-        let after = registry.residents_with_the_same_citizen_number(&reach, Some(groups[0].0), 10).await;
-        assert!(after.expect("groups").is_empty());
-        let (household, resident) = (id("household").parse().expect("an id"), id("id").parse().expect("an id"));
-        let opened = registry.open_citizen_number(&reach, household, resident).await.expect("readable");
-        assert_eq!(opened, Some(Ok(number(OTHER))));
-        let elsewhere = Reach::of(&registry.grants(QIAN.id(), now()).await.expect("grants"), Operation::Read);
-        assert_eq!(registry.open_citizen_number(&elsewhere, household, resident).await.expect("readable"), None);
-        let none = registry.residents_with_the_same_citizen_number(&elsewhere, None, 10).await.expect("groups");
-        assert!(none.is_empty());
-        registry.close().await.expect("the registry closes");
-    });
+    // In full for a reason alone, and to nobody from elsewhere.
+    let form = json!({ "fields": ["citizen_number"], "reason": "核对户口簿" });
+    let path = format!("/v1/residents/{}/reveal", id("id"));
+    assert_eq!(zhou.send(Method::POST, &path, None, &form).well()["values"], json!({ "citizen_number": OTHER }));
+    assert_eq!(elsewhere.send(Method::POST, &path, None, &form).status, 404);
 }

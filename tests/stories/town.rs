@@ -21,7 +21,7 @@ pub(crate) struct Colleague {
     number: u8,
     pub(crate) name: &'static str,
     pub(crate) sign_in: &'static str,
-    role: Role,
+    roles: &'static [Role],
     area: &'static Place,
 }
 
@@ -55,29 +55,31 @@ pub(crate) const FAR_GRID: Place =
 const PLACES: [&Place; 7] = [&DISTRICT, &SUBDISTRICT, &COMMUNITY, &NEIGHBOURS, &GRID, &NEXT_GRID, &FAR_GRID];
 
 /// Leads [`GRID`].
-pub(crate) const LI: Colleague = colleague(1, "李娜", "li.na", Role::GridLeader, &GRID);
-/// Leads [`GRID`] too, while Li is away.
-pub(crate) const ZHAO: Colleague = colleague(2, "赵敏", "zhao.min", Role::GridLeader, &GRID);
+pub(crate) const LI: Colleague = colleague(1, "李娜", "li.na", &[Role::GridLeader], &GRID);
+/// Works in [`GRID`] with Li, and does all that Li does but to be accountable.
+pub(crate) const ZHAO: Colleague = colleague(2, "赵敏", "zhao.min", &[Role::Liaison, Role::CommunityWorker], &GRID);
 /// Leads [`NEXT_GRID`].
-pub(crate) const WANG: Colleague = colleague(3, "王强", "wang.qiang", Role::GridLeader, &NEXT_GRID);
+pub(crate) const WANG: Colleague = colleague(3, "王强", "wang.qiang", &[Role::GridLeader], &NEXT_GRID);
 /// Answers the hotline of the whole district.
-pub(crate) const ZHOU: Colleague = colleague(4, "周婷", "zhou.ting", Role::CallAgent, &DISTRICT);
+pub(crate) const ZHOU: Colleague = colleague(4, "周婷", "zhou.ting", &[Role::CallAgent], &DISTRICT);
 /// Community worker of another community.
-pub(crate) const QIAN: Colleague = colleague(5, "钱芳", "qian.fang", Role::CommunityWorker, &NEIGHBOURS);
+pub(crate) const QIAN: Colleague = colleague(5, "钱芳", "qian.fang", &[Role::CommunityWorker], &NEIGHBOURS);
 /// Runs the installation.
-pub(crate) const WU: Colleague = colleague(6, "吴刚", "wu.gang", Role::Administrator, &DISTRICT);
+pub(crate) const WU: Colleague = colleague(6, "吴刚", "wu.gang", &[Role::Administrator], &DISTRICT);
 /// Runs what belongs to another community.
-pub(crate) const SUN: Colleague = colleague(7, "孙丽", "sun.li", Role::Administrator, &NEIGHBOURS);
-const COLLEAGUES: [&Colleague; 7] = [&LI, &ZHAO, &WANG, &ZHOU, &QIAN, &WU, &SUN];
+pub(crate) const SUN: Colleague = colleague(7, "孙丽", "sun.li", &[Role::Administrator], &NEIGHBOURS);
+/// On duty in the community of [`GRID`].
+pub(crate) const HE: Colleague = colleague(8, "何静", "he.jing", &[Role::DutyOfficer], &COMMUNITY);
+const COLLEAGUES: [&Colleague; 8] = [&LI, &ZHAO, &WANG, &ZHOU, &QIAN, &WU, &SUN, &HE];
 
 const fn colleague(
     number: u8,
     name: &'static str,
     sign_in: &'static str,
-    role: Role,
+    roles: &'static [Role],
     area: &'static Place,
 ) -> Colleague {
-    Colleague { number, name, sign_in, role, area }
+    Colleague { number, name, sign_in, roles, area }
 }
 
 impl Colleague {
@@ -129,12 +131,14 @@ impl Town {
             }
             for one in COLLEAGUES {
                 let staff = Staff { id: one.id(), name: one.name.to_owned(), sign_in: one.sign_in.to_owned() };
-                let at_a_desk = one.role != Role::GridLeader;
+                let at_a_desk = !one.roles.contains(&Role::GridLeader);
                 let password = at_a_desk.then(|| PASSWORD.to_owned());
                 administer(registry, Administration::AppointStaff { staff, password }).await;
                 let from = Instant::from_ms(0);
-                let office = Assignment { staff: one.id(), role: one.role, area: one.area.id(), from, until: None };
-                administer(registry, Administration::Assign(office)).await;
+                for role in one.roles.iter().copied() {
+                    let office = Assignment { staff: one.id(), role, area: one.area.id(), from, until: None };
+                    administer(registry, Administration::Assign(office)).await;
+                }
             }
         });
     }
@@ -161,9 +165,11 @@ impl Town {
 
     /// From now on a colleague is no longer in office; no server runs meanwhile.
     pub(crate) fn end_office(&self, colleague: &Colleague) {
-        let (staff, role, area) = (colleague.id(), colleague.role, colleague.area.id());
+        let (staff, area) = (colleague.id(), colleague.area.id());
         self.with_registry(async |registry| {
-            administer(registry, Administration::EndAssignment { staff, role, area, until: now() }).await;
+            for role in colleague.roles.iter().copied() {
+                administer(registry, Administration::EndAssignment { staff, role, area, until: now() }).await;
+            }
         });
     }
 

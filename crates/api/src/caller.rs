@@ -149,6 +149,11 @@ impl Caller {
         self.grants.iter().map(|grant| grant.role)
     }
 
+    /// The grids in which the caller may read: none if no role of theirs permits it, or the key is not for it.
+    pub(crate) fn may_read(&self) -> Reach {
+        self.reading().unwrap_or_default()
+    }
+
     /// The areas in which the caller may do what this request needs, each with all within it.
     pub(crate) fn precinct(&self) -> Precinct {
         self.grants.iter().filter(|grant| grant.role.may(self.needs)).map(|grant| grant.area.id).collect()

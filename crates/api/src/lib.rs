@@ -17,6 +17,7 @@ mod caller;
 mod clock;
 mod compression;
 mod device_caller;
+mod device_reader;
 mod edit;
 mod entity_tag;
 mod envelope;

@@ -6,7 +6,9 @@
 use actix_web::http::{Method, StatusCode};
 use gridwork_registry::Figures;
 use prometheus::core::Collector;
-use prometheus::{Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, TextEncoder};
+use prometheus::{
+    Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, TextEncoder,
+};
 use std::time::Duration;
 
 /// The route of requests that none matched.
@@ -25,6 +27,7 @@ pub(crate) struct Metrics {
     durations: HistogramVec,
     under_way: IntGauge,
     audit_lag: IntGauge,
+    malformed_reports: IntCounter,
     registry: IntGaugeVec,
 }
 
@@ -49,14 +52,19 @@ impl Metrics {
                 "gridwork_audit_lag_milliseconds",
                 "Age of the oldest audit row that is not sealed; over 1000 for long, the sealer does not keep up.",
             )?,
+            malformed_reports: IntCounter::new(
+                "gridwork_device_reports_malformed_total",
+                "Headers in which a phone says something of itself that cannot be read.",
+            )?,
             registry: IntGaugeVec::new(registry, &["figure"])?,
         };
-        let collectors: [Box<dyn Collector>; 5] = [
+        let collectors: [Box<dyn Collector>; 6] = [
             Box::new(metrics.requests.clone()),
             Box::new(metrics.durations.clone()),
             Box::new(metrics.under_way.clone()),
             Box::new(metrics.registry.clone()),
             Box::new(metrics.audit_lag.clone()),
+            Box::new(metrics.malformed_reports.clone()),
         ];
         collectors.into_iter().try_for_each(|collector| metrics.all.register(collector))?;
         Ok(metrics)
@@ -78,6 +86,11 @@ impl Metrics {
     /// Sets for how long the oldest audit row has been waiting to be sealed.
     pub(crate) fn note_audit_lag(&self, lag_ms: u64) {
         self.audit_lag.set(i64::try_from(lag_ms).unwrap_or(i64::MAX));
+    }
+
+    /// Counts a header in which a phone says something of itself that cannot be read.
+    pub(crate) fn count_malformed_report(&self) {
+        self.malformed_reports.inc();
     }
 
     /// The text that a Prometheus server scrapes.

@@ -7,8 +7,10 @@ use crate::problem::{Kind, Problem};
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};
 use gridwork_registry::Cursor;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::future::{Ready, ready};
+use utoipa::ToSchema;
 
 /// The ids of a path.
 #[derive(Debug)]
@@ -36,6 +38,26 @@ impl<T: DeserializeOwned> FromRequest for Filter<T> {
         let filter = web::Query::<T>::from_query(request.query_string());
         let problem = |error| Problem::new(Kind::Malformed, format!("the query cannot be read: {error}"));
         ready(filter.map(|filter| Self(filter.into_inner())).map_err(problem))
+    }
+}
+
+/// Why somebody decides so.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Because {
+    /// Why, in a sentence of 1 to 200 characters; the audit log keeps it. Name no person in it.
+    #[schema(min_length = 1, max_length = 200)]
+    reason: String,
+}
+
+impl Because {
+    /// The reason.
+    ///
+    /// # Errors
+    /// A problem for one that is empty, too long, or not one line.
+    pub(crate) fn reason(self) -> Result<String, Problem> {
+        let reason = search("reason", Some(self.reason), LONGEST_REASON)?;
+        Ok(reason.unwrap_or_default().trim().to_owned())
     }
 }
 

@@ -8,6 +8,8 @@ pub(crate) mod audit;
 pub(crate) mod break_glass;
 pub(crate) mod citizen_number;
 pub(crate) mod conflict;
+pub(crate) mod device;
+pub(crate) mod duplicate;
 pub(crate) mod enrolment;
 pub(crate) mod event;
 pub(crate) mod export;
@@ -15,6 +17,8 @@ pub(crate) mod health;
 pub(crate) mod household;
 pub(crate) mod import;
 pub(crate) mod need;
+pub(crate) mod quarantine;
+pub(crate) mod reference;
 pub(crate) mod resident;
 pub(crate) mod reveal;
 pub(crate) mod search;
@@ -57,7 +61,12 @@ pub(crate) fn register(config: &mut ServiceConfig) {
         .service(enrolment::issue_code)
         .service(enrolment::enrol)
         .service(sync::exchange)
+        .service(device::watch)
+        .service(reference::read)
         .service(area::list)
+        .service(area::read)
+        .service(area::open)
+        .service(area::change)
         .service(search::search)
         .service(household::list)
         .service(household::register)
@@ -82,6 +91,13 @@ pub(crate) fn register(config: &mut ServiceConfig) {
         .service(break_glass::break_glass)
         .service(break_glass::list)
         .service(break_glass::review)
+        .service(duplicate::list)
+        .service(duplicate::dismiss)
+        .service(duplicate::merge)
+        .service(quarantine::list)
+        .service(quarantine::read)
+        .service(quarantine::release)
+        .service(quarantine::discard)
         .service(audit::list)
         .service(event::follow)
         .service(import::import)

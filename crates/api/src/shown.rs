@@ -13,11 +13,12 @@ use gridwork_domain::catalogue::{CORRECTION, NOTE, VISIT};
 use gridwork_domain::fields::{Record, Value};
 use gridwork_domain::household::{Conflict, FieldPath, Household};
 use gridwork_domain::id::{HouseholdId, ResidentId, ScopeId};
+use gridwork_domain::mask::Mask;
 use gridwork_domain::schema::{DWELLING, Field, HOUSEHOLD, MEMBERSHIPS, NEEDS, RESIDENTS, SCHEMA_1, Sensitivity};
 use gridwork_domain::sight::{Manner, Sight};
 use gridwork_registry::{
-    ConflictView, Cursor, Edited, HouseholdSummary, HouseholdView, Page, Person, ResidentView, Revealing, SearchHit,
-    Showing, Subject, VisitView,
+    ConflictView, Cursor, DuplicateView, Edited, HouseholdSummary, HouseholdView, KeptDetail, KeptView, Page, Person,
+    ResidentView, Revealing, SearchHit, Showing, Subject, VisitView,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
@@ -106,6 +107,11 @@ impl<T> Shown<T> {
     /// What is shown.
     pub(crate) fn into_inner(self) -> T {
         self.0
+    }
+
+    /// What is shown, as something else that is made of it.
+    pub(crate) fn map<P>(self, make: impl FnOnce(T) -> P) -> Shown<P> {
+        Shown(make(self.0))
     }
 
     /// A part of what is shown.
@@ -344,6 +350,57 @@ fn manner_of(sight: Sight, path: &FieldPath) -> Manner {
 /// The field of a path.
 pub(crate) fn field_of(path: &FieldPath) -> Option<&'static Field> {
     fields_of(&path.record.container).iter().find(|field| field.name == path.field)
+}
+
+impl AboutPersons for DuplicateView {
+    const CLASSES: &'static [&'static str] = &["household", "dwelling", "residents"];
+
+    fn persons(&self, to: &mut BTreeSet<Subject>) {
+        for one in &self.both {
+            let resident = one.resident.as_ref().map(|(id, _)| *id);
+            to.insert(Subject { scope: one.household.scope, household: one.household.id, resident });
+        }
+    }
+
+    fn mask(&mut self, sights: &Sights<'_>) {
+        for one in &mut self.both {
+            one.household.mask(sights);
+            if let Some((_, record)) = &mut one.resident {
+                sights(one.household.scope, one.household.id).mask(fields_of(RESIDENTS), record);
+            }
+        }
+    }
+}
+
+impl AboutPersons for KeptView {
+    const CLASSES: &'static [&'static str] = &["quarantine"];
+
+    fn persons(&self, to: &mut BTreeSet<Subject>) {
+        to.insert(Subject { scope: self.scope, household: self.household, resident: None });
+    }
+
+    /// It shows no field.
+    fn mask(&mut self, _: &Sights<'_>) {}
+}
+
+impl AboutPersons for KeptDetail {
+    const CLASSES: &'static [&'static str] = &["quarantine", "household", "visits"];
+
+    fn persons(&self, to: &mut BTreeSet<Subject>) {
+        self.kept.persons(to);
+    }
+
+    /// Of a field nobody knows of which record it is: the strictest counts.
+    fn mask(&mut self, sights: &Sights<'_>) {
+        let sight = sights(self.kept.scope, self.kept.household);
+        for line in self.says.iter_mut().flatten() {
+            let mut named = SCHEMA_1.containers.iter().filter_map(|container| container.field(&line.name));
+            let covering = named.find(|field| sight.manner(field) != Manner::Full && field.mask != Mask::Open);
+            if let Some(field) = covering {
+                line.value = sight.show(field, &line.value.as_str().into()).unwrap_or_else(|| "***".into()).to_string();
+            }
+        }
+    }
 }
 
 /// The resident of a field, if it is one of a resident.

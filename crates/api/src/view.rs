@@ -15,10 +15,12 @@ use gridwork_domain::household::{self, Household, RecordPath};
 use gridwork_domain::id::{ResidentId, ScopeId};
 use gridwork_domain::mask::Mask;
 use gridwork_domain::staff::Staff;
-use gridwork_registry::{AreaView, ConflictView, HouseholdSummary, HouseholdView, ResidentView};
+use gridwork_registry::{ConflictView, HouseholdSummary, HouseholdView, ResidentView};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+pub(crate) mod area;
+pub(crate) mod reference;
 pub(crate) mod staff;
 pub(crate) mod visit;
 
@@ -31,28 +33,6 @@ pub(crate) struct Person {
     /// Their name.
     #[schema(example = "王秀英")]
     pub(crate) name: String,
-}
-
-/// An area 区划.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Area)]
-pub(crate) struct AreaBody {
-    /// Its id, which never changes.
-    id: String,
-    /// The area that contains it; none for the district.
-    #[schema(required = true)]
-    parent: Option<String>,
-    /// Its division code: 6, 9, 12 or 15 digits.
-    #[schema(example = "210404001005003")]
-    code: String,
-    /// Its name.
-    #[schema(example = "三公里社区第三网格")]
-    name: String,
-    /// First day on which code and name hold.
-    #[schema(format = Date)]
-    valid_from: String,
-    /// Households within it, as far as you may read.
-    households: u64,
 }
 
 /// A short reference to an area.
@@ -102,6 +82,27 @@ pub(crate) struct HouseholdBody {
     needs: Vec<NeedBody>,
     /// Fields that people gave different values without knowing of each other.
     conflicts: Vec<ConflictBody>,
+    /// Into which household it was merged; null unless it was, and is closed.
+    #[schema(required = true)]
+    merged_into: Option<MergingBody>,
+    /// Closed households that were merged into it.
+    merged_from: Vec<MergingBody>,
+}
+
+/// The other household of a merge.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Merging)]
+pub(crate) struct MergingBody {
+    /// The other household.
+    household: String,
+    /// Who merged them.
+    by: Person,
+    /// When: milliseconds since 1970-01-01 UTC.
+    at_ms: i64,
+    /// Why.
+    reason: String,
+    /// Changes of the closed one that came afterwards, from phones that were offline: work to bring over.
+    late_changes: u64,
 }
 
 /// A resident 居民 of a household.
@@ -215,7 +216,7 @@ impl<T> PageBody<T> {
         Self { items: items.map(Into::into).collect(), next: next.map(|cursor| cursor.to_string()) }
     }
 
-    /// A page about staff.
+    /// A page that shows nothing about residents.
     pub(crate) fn of_staff<V: AboutStaff + Into<T>>(page: gridwork_registry::Page<V>) -> Self {
         let next = page.next.map(|cursor| cursor.to_string());
         Self { items: page.items.into_iter().map(Into::into).collect(), next }
@@ -227,6 +228,8 @@ pub(crate) trait AboutStaff {}
 
 impl AboutStaff for gridwork_registry::StaffView {}
 impl AboutStaff for gridwork_registry::BreakGlassView {}
+impl AboutStaff for gridwork_registry::AreaView {}
+impl AboutStaff for gridwork_registry::WatchedDevice {}
 
 impl From<gridwork_registry::Person> for Person {
     fn from(person: gridwork_registry::Person) -> Self {
@@ -243,19 +246,6 @@ impl From<Staff> for Person {
 impl From<Area> for AreaReference {
     fn from(area: Area) -> Self {
         Self { id: area.id.to_string(), code: area.code.to_string(), name: area.name }
-    }
-}
-
-impl From<AreaView> for AreaBody {
-    fn from(AreaView { area, households }: AreaView) -> Self {
-        Self {
-            id: area.id.to_string(),
-            parent: area.parent.map(|parent| parent.to_string()),
-            code: area.code.to_string(),
-            name: area.name,
-            valid_from: area.valid_from,
-            households,
-        }
     }
 }
 
@@ -287,6 +277,20 @@ impl From<Shown<HouseholdView>> for HouseholdBody {
             residents: residents(household, view.scope),
             needs: household.needs().map(|(path, member)| need(path, &member.attributes)).collect(),
             conflicts: conflicts.each().map(Into::into).collect(),
+            merged_into: view.merged_into.map(Into::into),
+            merged_from: view.merged_from.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl From<gridwork_registry::Merging> for MergingBody {
+    fn from(merging: gridwork_registry::Merging) -> Self {
+        Self {
+            household: merging.household.to_string(),
+            by: merging.by.into(),
+            at_ms: merging.at.ms(),
+            reason: merging.why,
+            late_changes: merging.late_changes,
         }
     }
 }

@@ -129,6 +129,8 @@ id! {
     ApiKeyId;
     /// A break-glass entry: somebody's reading beyond their areas.
     BreakGlassId;
+    /// A change that is kept because it waits or was refused, until it is merged or staff decide.
+    KeptId;
     /// A unit of replication and permission: a grid, or the documents of one member of staff.
     ScopeId;
 }

@@ -26,3 +26,4 @@ pub mod search;
 pub mod sight;
 pub mod staff;
 pub mod visit;
+pub mod wording;

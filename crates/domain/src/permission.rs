@@ -51,6 +51,12 @@ operations! {
     RecordFacts "record_facts"
     /// Exchanging changes between a phone and the registry.
     Exchange "exchange"
+    /// Seeing areas, who leads them, and the lists that everybody works with.
+    ReadAreas "read_areas"
+    /// Seeing, releasing and discarding what phones sent and the registry refused or holds.
+    DecideKept "decide_kept"
+    /// Seeing when phones were last in contact, and what they have not sent yet.
+    WatchDevices "watch_devices"
     /// Enrolling devices, opening areas, appointing staff.
     Administer "administer"
     /// Reading the audit log: who read or wrote about whom.

@@ -21,6 +21,12 @@ pub use query::{Found, LONGEST_QUERY, MOST_WORDS, Query, QueryError, Tier, Word}
 
 use std::collections::BTreeSet;
 
+/// One spelling of where a household lives: its address with what building, unit and door add to it. Two with the same live
+/// at one dwelling.
+pub fn dwelling_key(address: &str, doors: &[Option<&str>]) -> String {
+    address::text(Some(address), doors)
+}
+
 /// Tokens of a household at most, those of the best ranks first: 16 residents with two phones each have some 400.
 pub const MOST_TOKENS: usize = 512;
 

@@ -189,7 +189,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
             }
             watch::watch(&mut phone)?;
         }
-        Step::Status => status(&phone),
+        Step::Status => status(&mut phone)?,
     }
     Ok(())
 }
@@ -215,7 +215,7 @@ fn sync(phone: &mut Phone, server: Option<&str>) -> Result<(), Box<dyn Error>> {
     }
 }
 
-fn status(phone: &Phone) {
+fn status(phone: &mut Phone) -> Result<(), Box<dyn Error>> {
     let status = phone.status();
     println!("phone of {}, {} households", phone.owner().name, phone.households().len());
     println!("waiting to be sent {}, held by the server {}, refused {}", status.waiting, status.held, status.refused);
@@ -227,9 +227,14 @@ fn status(phone: &Phone) {
         let word = if skew_ms < 0 { "behind" } else { "ahead of" };
         println!("the server's clock is {} ms {word} this one", skew_ms.unsigned_abs());
     }
+    match phone.reference()? {
+        Some(lists) => println!("lists of version {}, asked {}", lists.version, date_and_time(lists.checked_at)),
+        None => println!("no lists yet: they come with the first sync"),
+    }
     for entry in phone.outbox() {
         println!("  {} of {}: {:?}", entry.edit.id, entry.edit.household, entry.state);
     }
+    Ok(())
 }
 
 fn show(phone: &Phone, id: HouseholdId) -> Result<(), Box<dyn Error>> {

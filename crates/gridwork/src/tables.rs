@@ -243,7 +243,7 @@ impl Session {
 
     /// The id of an area within reach.
     fn area(&self, code: &str) -> Result<String, Box<dyn Error>> {
-        let areas = self.json(self.request(Method::GET, "/v1/areas").body(SendBody::none())?)?;
+        let areas = self.json(self.request(Method::GET, &format!("/v1/areas?code={code}")).body(SendBody::none())?)?;
         let found = areas["items"].as_array().into_iter().flatten().find(|area| area["code"] == code);
         let id = found.and_then(|area| area["id"].as_str());
         Ok(id.ok_or_else(|| format!("there is no area {code} in which you may read"))?.to_owned())

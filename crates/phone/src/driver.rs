@@ -6,6 +6,7 @@
 use crate::envelope::Link;
 use crate::identity::Identity;
 use crate::phone::Phone;
+use crate::self_report;
 use crate::store::StoreError;
 use gridwork_sealing::PublicKey;
 use gridwork_sync::replica::{Effect, Event, Exchanged, Failure};
@@ -104,6 +105,10 @@ impl Phone {
         self.refresh()?;
         let has_room = self.store.hold_reserve();
         match self.run(has_room, report) {
+            Ok(()) if has_room && report.failure.is_none() => {
+                self.refresh_reference();
+                Ok(())
+            }
             Err(StoreError::Full) => {
                 tracing::warn!("the disk is full: only what was recorded is handed in");
                 self.store.make_room();
@@ -124,13 +129,14 @@ impl Phone {
                 Effect::WakeAt(at) => self.wake_at = Some(at),
                 Effect::Send(request) => {
                     let now = self.replica.corrected(self.now());
+                    let said = self_report::with(&request, self.replica.outbox());
                     let mut link = Link {
                         transport: self.surroundings.transport.as_mut(),
                         entropy: self.surroundings.entropy.as_mut(),
                         identity: &self.identity,
                         now,
                     };
-                    let (carried, answer) = link.exchange(&request);
+                    let (carried, answer) = link.exchange(&request, &said);
                     report.requests += 1;
                     report.request_body_bytes += carried.sent_bytes;
                     report.response_body_bytes += carried.received_bytes;

@@ -3,7 +3,7 @@
 //! **Invariant:** whatever comes back is an answer or a [`Failure`]; nothing of it is trusted before it can be read.
 
 use crate::identity::Identity;
-use crate::transport::{Post, Posted, Transport};
+use crate::transport::{Get, Post, Posted, Transport};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use gridwork_domain::instant::Instant;
@@ -11,10 +11,12 @@ use gridwork_sealing::PublicKey;
 use gridwork_sync::message::{Answer, LARGEST_ANSWER, MEDIA_TYPE, Request};
 use gridwork_sync::proof::{self, Covered};
 use gridwork_sync::replica::{Entropy, Failure};
+use gridwork_sync::self_report::{self, SelfReport, Unsent};
 use serde::Deserialize;
 use std::io::Read;
 
 const SYNC_PATH: &str = "/v1/sync";
+const REFERENCE_PATH: &str = "/v1/reference";
 const ENROLMENTS_PATH: &str = "/v1/enrolments";
 /// Bodies below are sent as they are: compressed they would be longer.
 const SMALLEST_COMPRESSED_BYTES: usize = 256;
@@ -43,6 +45,14 @@ struct Problem {
     retry_after_s: Option<u64>,
 }
 
+/// The lists that everybody works with, as a server answers.
+pub(crate) enum Lists {
+    /// Those that the phone has are the newest.
+    Same,
+    /// Others: in JSON.
+    New(String),
+}
+
 /// A way to the server for one request.
 pub(crate) struct Link<'a> {
     pub(crate) transport: &'a mut dyn Transport,
@@ -53,8 +63,8 @@ pub(crate) struct Link<'a> {
 }
 
 impl Link<'_> {
-    /// Posts a sync request.
-    pub(crate) fn exchange(&mut self, request: &Request) -> (Carried, Result<Answer, Failure>) {
+    /// Posts a sync request, with what the phone says of itself.
+    pub(crate) fn exchange(&mut self, request: &Request, said: &SelfReport) -> (Carried, Result<Answer, Failure>) {
         let Some((owner, token)) = &self.identity.enrolled else {
             return (Carried::default(), Err(Failure::Unauthorized("the phone is not enrolled".to_owned())));
         };
@@ -63,6 +73,9 @@ impl Link<'_> {
         let mut headers =
             vec![("content-type", MEDIA_TYPE), ("authorization", bearer.as_str()), ("accept-encoding", "zstd")];
         headers.extend(sealing_key.as_deref().map(|id| ("gridwork-sealing-key-id", id)));
+        let unsent = said.unsent.as_ref().map(Unsent::spell);
+        headers.extend(said.app.as_deref().map(|app| (self_report::APP, app)));
+        headers.extend(unsent.as_deref().map(|unsent| (self_report::UNSENT, unsent)));
         let message = request.to_bytes();
         let compressed = (message.len() >= SMALLEST_COMPRESSED_BYTES).then(|| zstd::bulk::compress(&message, LEVEL));
         let body = match compressed {
@@ -87,6 +100,37 @@ impl Link<'_> {
         let body = serde_json::json!({ "code": code, "public_key": public_key }).to_string();
         let headers = vec![("content-type", "application/json"), ("accept-encoding", "identity")];
         unpack(&self.post(ENROLMENTS_PATH, &public_key, headers, body.as_bytes())?)
+    }
+
+    /// Asks for the lists that everybody works with; `known` is the version that the phone has.
+    pub(crate) fn lists(&mut self, known: Option<&str>) -> Result<Lists, Failure> {
+        let Some((owner, token)) = &self.identity.enrolled else {
+            return Err(Failure::Unauthorized("the phone is not enrolled".to_owned()));
+        };
+        let (device, bearer) = (owner.device.to_string(), format!("Bearer {token}"));
+        let mut nonce = [0; 16];
+        self.entropy.fill(&mut nonce);
+        let created_s = self.now.ms().div_euclid(1_000).max(0);
+        let covered = Covered { method: "GET", path: REFERENCE_PATH, body: &[] };
+        let proof = proof::sign(&self.identity.key(), &covered, created_s, nonce, &device);
+        let mut headers = vec![
+            ("authorization", bearer.as_str()),
+            (proof::CONTENT_DIGEST, proof.content_digest.as_str()),
+            (proof::SIGNATURE_INPUT, proof.signature_input.as_str()),
+            (proof::SIGNATURE, proof.signature.as_str()),
+        ];
+        headers.extend(known.map(|version| ("if-none-match", version)));
+        let url = format!("{}{REFERENCE_PATH}", self.identity.server);
+        let answer = self.transport.get(&Get { url: &url, headers: &headers });
+        let answer = answer.map_err(|error| Failure::Network(error.to_string()))?;
+        match answer.status {
+            304 => Ok(Lists::Same),
+            200 => match String::from_utf8(unpack(&answer)?) {
+                Ok(lists) => Ok(Lists::New(lists)),
+                Err(error) => Err(Failure::Network(error.to_string())),
+            },
+            _ => Err(failure(&answer)),
+        }
     }
 
     fn post(&mut self, path: &str, key_id: &str, headers: Vec<(&str, &str)>, body: &[u8]) -> Result<Posted, Failure> {

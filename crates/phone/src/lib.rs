@@ -16,6 +16,8 @@ mod envelope;
 mod event_stream;
 mod identity;
 mod phone;
+mod reference;
+mod self_report;
 mod store;
 mod surroundings;
 #[cfg(test)]
@@ -31,6 +33,7 @@ pub use gridwork_sync::replica::{
 };
 pub use identity::Grid;
 pub use phone::{NoSealingKey, NotSaved, OpenError, Phone};
+pub use reference::Reference;
 pub use store::StoreError;
 pub use surroundings::{RESERVE_BYTES, Surroundings, SystemEntropy, system_clock};
-pub use transport::{HttpTransport, NetworkError, Post, Posted, Transport};
+pub use transport::{Get, HttpTransport, NetworkError, Post, Posted, Transport};

@@ -10,10 +10,12 @@ mod rows;
 mod tables;
 
 use crate::identity::{Grid, Identity};
+use crate::reference::Reference;
 use diesel::connection::SimpleConnection;
 use diesel::{Connection as _, ExpressionMethods, OptionalExtension, QueryDsl, RunQueryDsl, SqliteConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use gridwork_domain::id::{DeviceId, ScopeId, StaffId};
+use gridwork_domain::instant::Instant;
 use gridwork_sealing::PublicKey;
 use gridwork_sync::replica::{Owner, Row, Scope};
 use reserve::Reserve;
@@ -23,7 +25,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tables::{grid, identity};
+use tables::{grid, identity, reference};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 
@@ -223,6 +225,37 @@ impl Store {
             Ok(Grid { scope: ScopeId::from_bytes(array(&scope, "grid")?), name, code })
         };
         rows.into_iter().map(read).collect()
+    }
+
+    /// The lists that everybody works with, if they were fetched.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(crate) fn reference(&mut self) -> Result<Option<Reference>, StoreError> {
+        let columns = (reference::version, reference::checked_at, reference::content);
+        let found = reference::table.select(columns).first::<(String, i64, String)>(&mut self.connection).optional()?;
+        Ok(found.map(|(version, checked_at, lists)| Reference {
+            version,
+            checked_at: Instant::from_ms(checked_at),
+            lists,
+        }))
+    }
+
+    /// Saves the lists in place of those that were there.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(crate) fn save_reference(&mut self, one: &Reference) -> Result<(), StoreError> {
+        let values = (
+            reference::id.eq(1),
+            reference::version.eq(&one.version),
+            reference::checked_at.eq(one.checked_at.ms()),
+            reference::content.eq(&one.lists),
+        );
+        self.write(|connection| {
+            diesel::replace_into(reference::table).values(values).execute(connection)?;
+            Ok(())
+        })
     }
 
     /// One transaction. The library's own is not used: SQLite ends a transaction by itself when the disk is full, and

@@ -35,6 +35,15 @@ pub struct Post<'a> {
     pub body: &'a [u8],
 }
 
+/// A request to be read.
+#[derive(Debug, Clone, Copy)]
+pub struct Get<'a> {
+    /// Scheme, authority and path.
+    pub url: &'a str,
+    /// Headers, lower case.
+    pub headers: &'a [(&'a str, &'a str)],
+}
+
 /// An answer, of whatever status.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Posted {
@@ -62,6 +71,14 @@ pub trait Transport {
     /// # Errors
     /// [`NetworkError`].
     fn post(&mut self, post: &Post<'_>) -> Result<Posted, NetworkError>;
+
+    /// Asks for something once and waits for the answer. A network that only posts has none.
+    ///
+    /// # Errors
+    /// [`NetworkError`].
+    fn get(&mut self, get: &Get<'_>) -> Result<Posted, NetworkError> {
+        Err(NetworkError(format!("{} cannot be asked for here", get.url)))
+    }
 }
 
 /// HTTP/1.1, with TLS for `https`, over a connection that is kept between requests.
@@ -94,31 +111,24 @@ impl Default for HttpTransport {
 
 impl Transport for HttpTransport {
     fn post(&mut self, post: &Post<'_>) -> Result<Posted, NetworkError> {
-        let failed = |error: ureq::Error| NetworkError(error.to_string());
         let mut request = self.agent.post(post.url);
         for (name, value) in post.headers {
             request = request.header(*name, *value);
         }
-        let answer = request.send(post.body).map_err(failed)?;
-        let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok());
-        let mut posted = Posted {
-            status: answer.status().as_u16(),
-            retry_after_s: header("retry-after").and_then(|value| value.parse().ok()),
-            encoding: header("content-encoding").map(str::to_owned),
-            sealing_key: header("gridwork-sealing-key").map(str::to_owned),
-            body: Vec::new(),
-        };
-        let reader = answer.into_body().into_reader();
-        let read = reader.take(LARGEST_BODY_BYTES + 1).read_to_end(&mut posted.body);
-        read.map_err(|error| NetworkError(error.to_string()))?;
-        if posted.body.len() as u64 > LARGEST_BODY_BYTES {
-            return Err(NetworkError(format!("the answer has more than {LARGEST_BODY_BYTES} bytes")));
-        }
+        let posted = read(request.send(post.body).map_err(failed)?)?;
         if posted.status == 503 {
             // Another connection may lead to another node, which is less busy.
             *self = Self::new();
         }
         Ok(posted)
+    }
+
+    fn get(&mut self, get: &Get<'_>) -> Result<Posted, NetworkError> {
+        let mut request = self.agent.get(get.url);
+        for (name, value) in get.headers {
+            request = request.header(*name, *value);
+        }
+        read(request.call().map_err(failed)?)
     }
 }
 
@@ -173,4 +183,26 @@ impl Streaming {
         read.map_err(|error| NetworkError(error.to_string()))?;
         Ok(Err(refused))
     }
+}
+
+fn read(answer: ureq::http::Response<ureq::Body>) -> Result<Posted, NetworkError> {
+    let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok());
+    let mut posted = Posted {
+        status: answer.status().as_u16(),
+        retry_after_s: header("retry-after").and_then(|value| value.parse().ok()),
+        encoding: header("content-encoding").map(str::to_owned),
+        sealing_key: header("gridwork-sealing-key").map(str::to_owned),
+        body: Vec::new(),
+    };
+    let reader = answer.into_body().into_reader();
+    let read = reader.take(LARGEST_BODY_BYTES + 1).read_to_end(&mut posted.body);
+    read.map_err(|error| NetworkError(error.to_string()))?;
+    if posted.body.len() as u64 > LARGEST_BODY_BYTES {
+        return Err(NetworkError(format!("the answer has more than {LARGEST_BODY_BYTES} bytes")));
+    }
+    Ok(posted)
+}
+
+fn failed(error: ureq::Error) -> NetworkError {
+    NetworkError(error.to_string())
 }

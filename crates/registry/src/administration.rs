@@ -86,6 +86,15 @@ pub enum AdministerError {
     /// A password that is too short or too long.
     #[error("a password has {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters")]
     Password,
+    /// Another area has this code.
+    #[error("another area has this code: close that one first, or give it another code")]
+    CodeTaken,
+    /// An area in which others are open.
+    #[error("there are open areas within this one: close them first")]
+    AreasWithin,
+    /// A grid that somebody leads already.
+    #[error("somebody else leads this grid in that time: end that office first, a grid has one accountable leader")]
+    LedAlready,
     /// A term of office that ends before it begins.
     #[error("a term of office ends after it begins")]
     Term,
@@ -231,6 +240,12 @@ fn detail_of(what: &Administration) -> String {
         Administration::EndAssignment { role, area, until, .. } => {
             serde_json::json!({ "role": role.word(), "area": area.to_string(), "until": until.ms() }).to_string()
         }
+        Administration::OpenArea(new) => serde_json::json!({
+            "code": new.code.as_str(),
+            "from": new.valid_from,
+            "until": new.valid_until,
+        })
+        .to_string(),
         _ => "{}".to_owned(),
     }
 }
@@ -343,6 +358,9 @@ fn assign(connection: &mut Connection, new: &Assignment) -> Result<(), Administe
     if !select(exists(area::table.find(Id::from(new.area)))).get_result::<bool>(connection)? {
         return Err(AdministerError::NoSuchArea(new.area));
     }
+    if new.role == Role::GridLeader && is_led(connection, new)? {
+        return Err(AdministerError::LedAlready);
+    }
     let row = (
         assignment::staff.eq(Id::from(new.staff)),
         assignment::role.eq(new.role.word()),
@@ -355,6 +373,20 @@ fn assign(connection: &mut Connection, new: &Assignment) -> Result<(), Administe
     let insert = diesel::insert_into(assignment::table).values(row).on_conflict(key).do_update().set(until);
     on_each!(connection, |one| insert.execute(one))?;
     Ok(())
+}
+
+/// Whether somebody else leads the grid of a term of office in some of its time.
+fn is_led(connection: &mut Connection, new: &Assignment) -> Result<bool, AdministerError> {
+    let others = assignment::table
+        .filter(assignment::area.eq(Id::from(new.area)).and(assignment::role.eq(new.role.word())))
+        .filter(assignment::staff.ne(Id::from(new.staff)))
+        .select((assignment::valid_from, assignment::valid_until));
+    let others: Vec<(i64, Option<i64>)> = others.load(connection)?;
+    let (from, until) = (new.from.ms(), new.until.map(Instant::ms));
+    // A term that ends as it begins never held.
+    Ok(others.into_iter().any(|(begins, ends)| {
+        until.is_none_or(|until| begins < until) && ends.is_none_or(|ends| from < ends && begins < ends)
+    }))
 }
 
 fn end_assignment(

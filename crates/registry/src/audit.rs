@@ -19,7 +19,7 @@ pub use chain::{Head, NotAHead};
 pub use query::{AuditFilter, AuditView, Oversight};
 pub use sealer::Sealer;
 pub use verify::{AuditFinding, AuditReport, audit_head, verify_audit};
-pub(crate) use written::Written;
+pub(crate) use written::{Written, resident_of};
 
 use crate::database::{Blob, Connection, Id, StoreError};
 use crate::entropy::random;
@@ -81,12 +81,14 @@ pub(crate) struct Step<'a> {
     pub(crate) detail: &'a str,
     /// Whom it is about.
     pub(crate) persons: BTreeSet<Subject>,
+    /// Why, in its author's words; none for the reason that came with the request, if any did.
+    pub(crate) reason: Option<&'a str>,
 }
 
 impl<'a> Step<'a> {
-    /// A step without a device, a subject, counts or persons.
+    /// A step without a device, a subject, counts, persons or a reason of its own.
     pub(crate) fn new(at: Instant, by: Option<StaffId>, action: &'a str) -> Self {
-        Self { at, by, device: None, action, subject: None, detail: "{}", persons: BTreeSet::new() }
+        Self { at, by, device: None, action, subject: None, detail: "{}", persons: BTreeSet::new(), reason: None }
     }
 }
 
@@ -107,7 +109,7 @@ pub(crate) fn note(connection: &mut Connection, step: &Step<'_>) -> Result<(), S
             (audit::action.eq(step.action), audit::subject.eq(step.subject), audit::detail.eq(step.detail)),
             audit::persons.eq(join_persons(persons)),
             (
-                audit::reason.eq(origin.reason.as_deref()),
+                audit::reason.eq(step.reason.or(origin.reason.as_deref())),
                 audit::source.eq(origin.source.as_deref()),
                 audit::request.eq(origin.request.as_deref()),
             ),

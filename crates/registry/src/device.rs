@@ -14,6 +14,7 @@ use diesel::prelude::*;
 use gridwork_domain::id::{DeviceId, StaffId};
 use gridwork_domain::instant::Instant;
 use gridwork_domain::staff::{Assignment, Device, Operation};
+use gridwork_sync::self_report::{SelfReport, Unsent};
 use sha2::{Digest, Sha256};
 
 /// A device with what is known of its last contact.
@@ -27,19 +28,24 @@ pub struct DeviceView {
     pub skew_ms: Option<i64>,
     /// When it was revoked, if it was.
     pub revoked_at: Option<Instant>,
+    /// What it said of itself at that contact.
+    pub said: SelfReport,
 }
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = device)]
-struct DeviceRow {
-    id: Id,
-    staff: Id,
+pub(crate) struct DeviceRow {
+    pub(crate) id: Id,
+    pub(crate) staff: Id,
     public_key: HashBlob,
     enrolled_at: i64,
     last_contact: Option<i64>,
     contact_before: Option<i64>,
     skew_ms: Option<i64>,
     revoked_at: Option<i64>,
+    app: Option<String>,
+    unsent: Option<i64>,
+    unsent_since: Option<i64>,
 }
 
 impl Registry {
@@ -138,7 +144,7 @@ pub(crate) fn token_hash(token: &str) -> HashBlob {
 }
 
 impl DeviceRow {
-    fn view(self) -> DeviceView {
+    pub(crate) fn view(self) -> DeviceView {
         DeviceView {
             device: Device {
                 id: self.id.into(),
@@ -149,6 +155,13 @@ impl DeviceRow {
             last_contact: self.last_contact.map(Instant::from_ms),
             skew_ms: self.skew_ms,
             revoked_at: self.revoked_at.map(Instant::from_ms),
+            said: SelfReport {
+                app: self.app,
+                unsent: self.unsent.map(|edits| Unsent {
+                    edits: u32::try_from(edits).unwrap_or(u32::MAX),
+                    since: self.unsent_since.map(Instant::from_ms),
+                }),
+            },
         }
     }
 }

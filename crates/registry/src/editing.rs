@@ -5,7 +5,7 @@
 //!
 //! **Invariant:** an edit that is refused leaves nothing behind.
 
-use crate::audit::{Step, Written, note};
+use crate::audit::{Step, Subject, Written, note, resident_of};
 use crate::database::{Blob, Connection, DocumentBlob, Failure, Id, StoreError, fails_as_the_store_does};
 use crate::figures::add;
 use crate::idempotency::Keep;
@@ -156,7 +156,12 @@ impl Registry {
             let heads = heads_of(&ledger, &applied.key)?;
             let conflicts = ledger.query(|connection| conflicts_of(connection, edit.household))?;
             let moved = ledger.finish()?;
-            let (detail, persons) = (applied.written.detail(), applied.written.persons);
+            let (detail, mut persons) = (applied.written.detail(), applied.written.persons);
+            // The answer shows all open conflicts, not of those alone who were written about.
+            persons.extend(conflicts.iter().filter_map(|open| {
+                let resident = Some(resident_of(&open.path.record)?);
+                Some(Subject { scope: applied.home, household: edit.household, resident })
+            }));
             let edited = Edited { change: applied.change, heads, concurrent: applied.concurrent, conflicts };
             if let Some(answer) = &answer {
                 answer.keep(connection, &edited, &persons)?;
@@ -256,15 +261,16 @@ fn scopes_of(connection: &mut Connection, edits: &[Import]) -> Result<BTreeSet<S
     Ok(scopes)
 }
 
-struct Applied {
+pub(crate) struct Applied {
     key: DocumentKey,
     change: ChangeHash,
     concurrent: bool,
-    written: Written,
+    home: ScopeId,
+    pub(crate) written: Written,
 }
 
 /// Builds an edit's change, has it judged, and merges it.
-fn apply(
+pub(crate) fn apply(
     ledger: &Ledger<'_>,
     by: StaffId,
     edit: &Edit,
@@ -298,7 +304,9 @@ fn apply(
     };
     let offered = Offered { key, scope: home, bytes: &change.bytes };
     match ledger.insist(&sender, &offered)? {
-        Ok(change) => Ok(Applied { key, change, concurrent, written: Written::of(home, edit.household, &outcome) }),
+        Ok(change) => {
+            Ok(Applied { key, change, concurrent, home, written: Written::of(home, edit.household, &outcome) })
+        }
         Err(refusal) => Err(EditError::Refused(refusal)),
     }
 }
@@ -337,7 +345,7 @@ fn build(
 }
 
 /// A document's heads; none if there is no such document.
-fn heads_of(ledger: &Ledger<'_>, key: &DocumentKey) -> Result<Vec<ChangeHash>, StoreError> {
+pub(crate) fn heads_of(ledger: &Ledger<'_>, key: &DocumentKey) -> Result<Vec<ChangeHash>, StoreError> {
     Ok(ledger.document(key)?.map_or_else(Vec::new, |known| known.heads))
 }
 

@@ -26,6 +26,7 @@ use gridwork_sync::document::{ActorId, ChangeHash, DocumentId, DocumentKey};
 use gridwork_sync::genesis::GENESIS_ACTOR;
 use gridwork_sync::guard::Offered;
 use gridwork_sync::message::{Answer, ChangeVerdict, Outcome, PROTOCOL, Push, Request, ScopeAnswer};
+use gridwork_sync::self_report::SelfReport;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -78,6 +79,21 @@ impl Registry {
         request: Request,
         received_at: Instant,
     ) -> Result<Answer, ExchangeError> {
+        self.exchange_with(device, nonce, request, SelfReport::default(), received_at).await
+    }
+
+    /// As [`Registry::exchange`], with what the device says of itself.
+    ///
+    /// # Errors
+    /// As [`Registry::exchange`].
+    pub async fn exchange_with(
+        &self,
+        device: &Device,
+        nonce: Nonce,
+        request: Request,
+        said: SelfReport,
+        received_at: Instant,
+    ) -> Result<Answer, ExchangeError> {
         if request.device() != device.id {
             return Err(ExchangeError::OtherDevice);
         }
@@ -88,7 +104,7 @@ impl Registry {
             if !use_nonce(connection, id, nonce, received_at)? {
                 return Err(ExchangeError::Replayed);
             }
-            let last_contact = note_contact(connection, id, request.sent_at_ms, received_at)?;
+            let last_contact = note_contact(connection, id, request.sent_at_ms, &said, received_at)?;
             // It was not when its token was found good.
             let last_contact = last_contact.ok_or(ExchangeError::Revoked)?;
             let sender = Sender { staff, device: Some(id), at: received_at, last_contact };
@@ -210,11 +226,13 @@ fn hash_of(bytes: &[u8]) -> ChangeHash {
     ChangeHash(Sha256::digest(bytes.get(8..).unwrap_or(bytes)).into())
 }
 
-/// Records when the device was in contact, and by how much its clock is off; returns when its contact before ended.
+/// Records when the device was in contact, by how much its clock is off, and what it says of itself, all in the one write
+/// that a contact costs anyway; returns when its contact before ended.
 fn note_contact(
     connection: &mut Connection,
     device: DeviceId,
     sent_at_ms: i64,
+    said: &SelfReport,
     received_at: Instant,
 ) -> Result<Option<Instant>, StoreError> {
     let this = device_table::table.find(Id::from(device));
@@ -223,9 +241,16 @@ fn note_contact(
     let found: Option<(i64, Option<i64>, Option<i64>)> = active.select(columns).get_result(connection).optional()?;
     let Some((enrolled_at, last, before)) = found else { return Ok(None) };
     let before = contact_before(enrolled_at, last, before, received_at);
-    // Also revoked between the two: then nothing of it is taken.
+    // What an app does not say stays as it was: none of these changes a column. Also revoked between the two: then nothing
+    // of it is taken.
+    let unsent = said.unsent.map(|unsent| {
+        let since = unsent.since.map(Instant::ms);
+        (device_table::unsent.eq(Some(i64::from(unsent.edits))), device_table::unsent_since.eq(since))
+    });
     let updated = diesel::update(active)
         .set((
+            said.app.as_ref().map(|app| device_table::app.eq(Some(app))),
+            unsent,
             device_table::last_contact.eq(received_at.ms()),
             device_table::contact_before.eq(before.ms()),
             device_table::skew_ms.eq(sent_at_ms.saturating_sub(received_at.ms())),

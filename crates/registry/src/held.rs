@@ -36,10 +36,10 @@ pub(crate) const TOO_MANY_HELD: &str = "too-many-held";
 /// Code of a change that waited in vain.
 pub(crate) const EXPIRED: &str = "expired";
 /// The step under which refusals stand that are not the guard's.
-const NO_STEP: i32 = 6;
+pub(crate) const NO_STEP: i32 = 6;
 
 /// A text as both databases take it: PostgreSQL has no NUL, and a refusal may repeat keys of a hostile change.
-fn storable(text: &str) -> String {
+pub(crate) fn storable(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 
@@ -54,31 +54,35 @@ pub(crate) enum Fate {
 }
 
 /// What happened that others may have waited for.
-enum News {
+pub(crate) enum News {
     Merged { key: DocumentKey, hash: ChangeHash, actor: ActorId },
     Refused { key: DocumentKey, hash: ChangeHash },
 }
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = held, treat_none_as_default_value = false)]
-struct HeldRow {
-    document: DocumentBlob,
-    epoch: i64,
-    hash: HashBlob,
+pub(crate) struct HeldRow {
+    pub(crate) document: DocumentBlob,
+    pub(crate) epoch: i64,
+    pub(crate) hash: HashBlob,
     waits_for: Vec<u8>,
     code: String,
-    scope: Id,
+    pub(crate) scope: Id,
     staff: Id,
     device: Option<Id>,
     received_at: i64,
     last_contact: i64,
     expires_at: i64,
-    bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
+    id: Id,
+    pub(crate) home: Id,
+    depends_on: Vec<u8>,
+    size: i64,
 }
 
 impl HeldRow {
     /// Who handed it in, at that moment: they were entitled then or not, and are judged by it.
-    fn sender(&self) -> Sender {
+    pub(crate) fn sender(&self) -> Sender {
         Sender {
             staff: self.staff.into(),
             device: self.device.map(DeviceId::from),
@@ -183,7 +187,11 @@ impl Ledger<'_> {
 
     /// Judges one change. A document that cannot be loaded is frozen, and what is offered for it waits: then the inner
     /// error is the change's hash.
-    fn judge(&self, sender: &Sender, offered: &Offered<'_>) -> Result<Result<Verdict, ChangeHash>, StoreError> {
+    pub(crate) fn judge(
+        &self,
+        sender: &Sender,
+        offered: &Offered<'_>,
+    ) -> Result<Result<Verdict, ChangeHash>, StoreError> {
         let rules = Rules::new(SCHEMA, self.now);
         let reason = match judge(&JudgeView { ledger: self, sender }, &rules, offered) {
             Err(StoreError::Unreadable(reason)) => reason,
@@ -224,7 +232,7 @@ impl Ledger<'_> {
         Ok(())
     }
 
-    fn settle(&self, mut news: VecDeque<News>) -> Result<Vec<(DocumentKey, ChangeHash)>, StoreError> {
+    pub(crate) fn settle(&self, mut news: VecDeque<News>) -> Result<Vec<(DocumentKey, ChangeHash)>, StoreError> {
         let mut merged = Vec::new();
         while let Some(one) = news.pop_front() {
             if !self.any_held.get() {
@@ -279,7 +287,7 @@ impl Ledger<'_> {
         Ok(rows.into_iter().filter(|row| same_document(row) || row.waits_for == household).collect())
     }
 
-    fn hold(
+    pub(crate) fn hold(
         &self,
         sender: &Sender,
         offered: &Offered<'_>,
@@ -300,6 +308,7 @@ impl Ledger<'_> {
             self.quarantine(sender, offered, Some(hash), TOO_MANY_HELD, NO_STEP, &detail)?;
             return Ok(Fate::Quarantined(Some(hash), TOO_MANY_HELD.to_owned()));
         }
+        let label = self.label(offered)?;
         let row = HeldRow {
             document,
             epoch,
@@ -313,6 +322,10 @@ impl Ledger<'_> {
             last_contact: sender.last_contact.ms(),
             expires_at: sender.at.plus_ms(HELD_MS).ms(),
             bytes: offered.bytes.to_vec(),
+            id: label.id,
+            home: label.home,
+            depends_on: label.depends_on,
+            size: label.size,
         };
         let refused_before = quarantine::table.find((document, epoch, digest(offered.bytes)));
         self.query(|connection| {
@@ -332,7 +345,7 @@ impl Ledger<'_> {
     }
 
     /// Returns whether it was still held.
-    fn release(&self, row: &HeldRow) -> Result<bool, StoreError> {
+    pub(crate) fn release(&self, row: &HeldRow) -> Result<bool, StoreError> {
         let this = held::table.find((row.document, row.epoch, row.hash));
         Ok(self.query(|connection| diesel::delete(this).execute(connection))? == 1)
     }
@@ -363,24 +376,44 @@ impl Ledger<'_> {
         step: i32,
         detail: &str,
     ) -> Result<(), StoreError> {
-        let device = sender.device.map(Id::from);
+        let of_device = quarantine::device.eq(sender.device.map(Id::from)).and(quarantine::decided_at.is_null());
+        let of_device = quarantine::table.filter(of_device).count();
+        let kept: i64 = self.query(|connection| of_device.get_result(connection))?;
+        if kept >= MOST_QUARANTINED {
+            tracing::warn!(staff = %sender.staff, "a device has reached its cap of quarantined changes");
+            return Ok(());
+        }
+        self.keep_refused(sender, offered, hash, code, step, detail)
+    }
+
+    /// Keeps a refused change.
+    ///
+    /// # Errors
+    /// As the store says.
+    pub(crate) fn keep_refused(
+        &self,
+        sender: &Sender,
+        offered: &Offered<'_>,
+        hash: Option<ChangeHash>,
+        code: &str,
+        step: i32,
+        detail: &str,
+    ) -> Result<(), StoreError> {
         let (document, epoch) = columns(&offered.key);
+        let label = self.label(offered)?;
+        let row = (
+            (quarantine::document.eq(document), quarantine::epoch.eq(epoch)),
+            quarantine::digest.eq(digest(offered.bytes)),
+            quarantine::change.eq(hash.map(HashBlob::from)),
+            (quarantine::code.eq(code), quarantine::step.eq(step), quarantine::detail.eq(storable(detail))),
+            quarantine::scope.eq(Id::from(offered.scope)),
+            (quarantine::staff.eq(Id::from(sender.staff)), quarantine::device.eq(sender.device.map(Id::from))),
+            (quarantine::received_at.eq(sender.at.ms()), quarantine::last_contact.eq(sender.last_contact.ms())),
+            quarantine::bytes.eq(offered.bytes),
+            (quarantine::id.eq(label.id), quarantine::home.eq(label.home)),
+            (quarantine::depends_on.eq(label.depends_on), quarantine::size.eq(label.size)),
+        );
         self.query(|connection| {
-            let kept: i64 = quarantine::table.filter(quarantine::device.eq(device)).count().get_result(connection)?;
-            if kept >= MOST_QUARANTINED {
-                tracing::warn!(staff = %sender.staff, "a device has reached its cap of quarantined changes");
-                return Ok(0);
-            }
-            let row = (
-                (quarantine::document.eq(document), quarantine::epoch.eq(epoch)),
-                quarantine::digest.eq(digest(offered.bytes)),
-                quarantine::change.eq(hash.map(HashBlob::from)),
-                (quarantine::code.eq(code), quarantine::step.eq(step), quarantine::detail.eq(storable(detail))),
-                quarantine::scope.eq(Id::from(offered.scope)),
-                (quarantine::staff.eq(Id::from(sender.staff)), quarantine::device.eq(device)),
-                quarantine::received_at.eq(sender.at.ms()),
-                quarantine::bytes.eq(offered.bytes),
-            );
             let insert = diesel::insert_into(quarantine::table).values(row).on_conflict_do_nothing();
             on_each!(connection, |one| insert.execute(one))
         })?;
@@ -404,7 +437,7 @@ impl Ledger<'_> {
 
     /// Merges a change, and takes it out of what waits and what was refused: it, or another device, may have been
     /// there before.
-    fn merge_at_last(&self, key: &DocumentKey, merge: &Merge, sender: &Sender) -> Result<(), StoreError> {
+    pub(crate) fn merge_at_last(&self, key: &DocumentKey, merge: &Merge, sender: &Sender) -> Result<(), StoreError> {
         self.merge(key, merge, sender)?;
         let (document, epoch) = columns(key);
         let hash = HashBlob::from(merge.change.hash);
@@ -420,11 +453,11 @@ impl Ledger<'_> {
     }
 }
 
-fn digest(bytes: &[u8]) -> HashBlob {
+pub(crate) fn digest(bytes: &[u8]) -> HashBlob {
     Blob(Sha256::digest(bytes).into())
 }
 
-fn waits_for(missing: &Missing) -> Vec<u8> {
+pub(crate) fn waits_for(missing: &Missing) -> Vec<u8> {
     match missing {
         Missing::Change(hash) => hash.0.to_vec(),
         Missing::Previous(actor) => actor.0.to_vec(),

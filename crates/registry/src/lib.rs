@@ -10,10 +10,12 @@ mod administration;
 mod admission;
 mod answer_view;
 mod api_key;
+mod area_change;
 mod area_tree;
 mod audit;
 mod break_glass;
 mod database;
+mod decision;
 mod device;
 mod editing;
 mod enrolment;
@@ -23,8 +25,10 @@ mod exchange;
 mod feed_lock;
 mod figures;
 mod held;
+mod household_merge;
 mod idempotency;
 mod judge_view;
+mod label;
 mod ledger;
 mod log;
 mod merge;
@@ -53,6 +57,7 @@ mod yardstick;
 pub use administration::{AdministerError, Administration, SHORTEST_PASSWORD};
 pub use admission::{Admitted, Credential, Means};
 pub use api_key::{ApiKeyError, ApiKeyView, KEY_PREFIX, LONGEST_KEY_MS, NewApiKey};
+pub use area_change::AreaChange;
 pub use area_tree::{Grant, Reach};
 pub use audit::{
     AuditFilter, AuditFinding, AuditReport, AuditView, Head, NotAHead, Oversight, Sealer, Showing, Subject, audit_head,
@@ -60,20 +65,23 @@ pub use audit::{
 };
 pub use break_glass::{BreakGlassError, BreakGlassView, BrokenGlass, Place, Review, Verdict};
 pub use database::{StoreError, TemporaryDatabase};
+pub use decision::{Decided, DecisionError, Released};
 pub use device::DeviceView;
 pub use editing::{EditError, Edited, Import, ImportError, Imported};
 pub use enrolment::{EnrolError, Enrolled, EnrolmentCode};
 pub use exchange::ExchangeError;
 pub use figures::Figures;
+pub use household_merge::{MergeError, MergeHouseholds, MergedHouseholds};
 pub use idempotency::{Attempt, Attempted, KEPT_MS, Keep, KeptAnswer, LARGEST_KEPT_ANSWER};
 pub use news::Moved;
 pub use nonce::Nonce;
 pub use origin::Origin;
 pub use precinct::Precinct;
 pub use query::{
-    AreaView, ConflictView, Cursor, DwellingView, FactView, FindError, HouseholdFilter, HouseholdSummary,
-    HouseholdView, MOST_ROWS, NotACursor, OfficeView, Page, Person, ReadError, ResidentFilter, ResidentView,
-    SearchFilter, SearchHit, StaffView, VisitView,
+    AreaDetail, AreaFilter, AreaOffice, AreaView, ConflictView, Cursor, DismissError, DuplicateKind, DuplicateView,
+    DwellingView, FactView, FindError, HouseholdFilter, HouseholdSummary, HouseholdView, KeptDetail, KeptState,
+    KeptView, Lookalike, MOST_ROWS, Merging, NotACursor, OfficeView, Page, Pair, Person, ReadError, ResidentFilter,
+    ResidentView, SearchFilter, SearchHit, StaffView, VisitView, WatchedDevice,
 };
 pub use registry::Registry;
 pub use reveal::{MOST_REVEALED, RevealError, Revealing};

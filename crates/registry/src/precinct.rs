@@ -42,6 +42,13 @@ impl Precinct {
         if self.administers(connection, &tree, staff, now)? { Ok(()) } else { Err(AdministerError::NoSuchStaff) }
     }
 
+    /// Whether an area is one of these, lies within one, or lies around one.
+    pub(crate) fn touches(&self, tree: &AreaTree, area: AreaId) -> bool {
+        let parent = |area: &AreaId| tree.get(*area).and_then(|area| area.parent);
+        let around = |one: &AreaId| std::iter::successors(Some(*one), parent).take(MOST_LEVELS).any(|up| up == area);
+        self.contains(tree, area) || self.0.iter().any(around)
+    }
+
     /// Whether a member of staff is administered from here: every office that they hold or will hold lies within it, or,
     /// if there is none any more, every one that they held. Nobody who never held one is.
     ///

@@ -23,6 +23,7 @@ use gridwork_domain::fields::Record;
 use gridwork_domain::household::{Conflict, RecordPath};
 use gridwork_domain::id::{ScopeId, StaffId};
 use gridwork_domain::schema::CITIZEN_NUMBER;
+use gridwork_domain::search::dwelling_key;
 use gridwork_domain::visit::{FactBody, Visit};
 use gridwork_sealing::Keyring;
 use gridwork_sync::change::RawChange;
@@ -61,6 +62,9 @@ pub(crate) fn household_rows(
         door: text(dwelling, "door"),
         dwelling_status: text(dwelling, "status"),
         open_conflicts: i32::try_from(open.len()).unwrap_or(i32::MAX),
+        dwelling_key: dwelling
+            .text("address")
+            .map(|address| dwelling_key(address, &["building", "unit", "door"].map(|name| dwelling.text(name)))),
     };
     let residents = read.residents().map(|(resident, record)| {
         let number = citizen_number::known(keys, record.text(CITIZEN_NUMBER));

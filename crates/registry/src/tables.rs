@@ -67,6 +67,9 @@ diesel::table! {
         contact_before -> Nullable<BigInt>,
         skew_ms -> Nullable<BigInt>,
         revoked_at -> Nullable<BigInt>,
+        app -> Nullable<Text>,
+        unsent -> Nullable<BigInt>,
+        unsent_since -> Nullable<BigInt>,
     }
 }
 
@@ -272,6 +275,10 @@ diesel::table! {
         last_contact -> BigInt,
         expires_at -> BigInt,
         bytes -> Binary,
+        id -> Binary,
+        home -> Binary,
+        depends_on -> Binary,
+        size -> BigInt,
     }
 }
 
@@ -289,6 +296,14 @@ diesel::table! {
         device -> Nullable<Binary>,
         received_at -> BigInt,
         bytes -> Binary,
+        id -> Binary,
+        home -> Binary,
+        depends_on -> Binary,
+        size -> BigInt,
+        last_contact -> BigInt,
+        decided_at -> Nullable<BigInt>,
+        decided_by -> Nullable<Binary>,
+        decided_why -> Nullable<Text>,
     }
 }
 
@@ -306,6 +321,7 @@ diesel::table! {
         door -> Nullable<Text>,
         dwelling_status -> Nullable<Text>,
         open_conflicts -> Integer,
+        dwelling_key -> Nullable<Text>,
     }
 }
 
@@ -400,6 +416,26 @@ diesel::table! {
 }
 
 diesel::table! {
+    household_merge (duplicate) {
+        duplicate -> Binary,
+        survivor -> Binary,
+        merged_at -> BigInt,
+        staff -> Binary,
+        why -> Text,
+    }
+}
+
+diesel::table! {
+    not_duplicate (one, other) {
+        one -> Binary,
+        other -> Binary,
+        said_at -> BigInt,
+        staff -> Binary,
+        why -> Text,
+    }
+}
+
+diesel::table! {
     search (word, place) {
         word -> Text,
         place -> Binary,
@@ -437,12 +473,15 @@ diesel::allow_tables_to_appear_in_same_query!(
     audit_person,
     change,
     conflict,
+    device,
     document,
     fact,
     feed,
     household,
+    household_merge,
     membership,
     need,
+    not_duplicate,
     resident,
     scope,
     snapshot,

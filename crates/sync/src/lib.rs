@@ -12,11 +12,13 @@ pub mod document;
 pub mod fact;
 pub mod genesis;
 pub mod guard;
+pub mod legible;
 pub mod member;
 pub mod message;
 pub mod proof;
 pub mod reading;
 pub mod replica;
+pub mod self_report;
 
 #[cfg(test)]
 mod fixtures;

@@ -7,8 +7,8 @@ use super::{FieldProblem, Kind, Problem, field_problems};
 use crate::limits::RETRY_AFTER_S;
 use gridwork_domain::edit as domain;
 use gridwork_registry::{
-    AdministerError, ApiKeyError, BreakGlassError, EditError, EnrolError, ExchangeError, ReadError, RevealError,
-    SecondFactorError, StoreError,
+    AdministerError, ApiKeyError, BreakGlassError, DecisionError, EditError, EnrolError, ExchangeError, ReadError,
+    RevealError, SecondFactorError, StoreError,
 };
 use gridwork_sync::change::BuildError;
 use gridwork_sync::message::MessageError;
@@ -117,6 +117,15 @@ impl From<BuildError> for Problem {
     }
 }
 
+impl From<DecisionError> for Problem {
+    fn from(error: DecisionError) -> Self {
+        match error {
+            DecisionError::NothingKept => Self::not_found(),
+            DecisionError::Store(error) => error.into(),
+        }
+    }
+}
+
 impl From<AdministerError> for Problem {
     fn from(error: AdministerError) -> Self {
         match error {
@@ -124,7 +133,10 @@ impl From<AdministerError> for Problem {
             AdministerError::WrongPassword => Self::field("old_password", error.to_string()),
             AdministerError::Oneself => Self::new(Kind::Forbidden, error.to_string()),
             AdministerError::NoSuchDevice => Self::not_found(),
-            AdministerError::MachineClient => Self::new(Kind::Conflict, error.to_string()),
+            AdministerError::MachineClient
+            | AdministerError::CodeTaken
+            | AdministerError::AreasWithin
+            | AdministerError::LedAlready => Self::new(Kind::Conflict, error.to_string()),
             AdministerError::Store(error) => error.into(),
             AdministerError::Area(_)
             | AdministerError::NotNew

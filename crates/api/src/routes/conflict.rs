@@ -7,16 +7,30 @@ use crate::entity_tag::Seen;
 use crate::problem::Problem;
 use crate::record::FieldValue;
 use crate::request_parts::{Filter, Ids, page};
-use crate::routes::resident::PageQuery;
 use crate::shown::Shown;
 use crate::state::State;
 use crate::view::{ConflictSummaryBody, PageBody};
 use actix_web::{HttpResponse, get, post, web};
 use gridwork_domain::edit::Action;
 use gridwork_domain::household::FieldPath;
-use gridwork_domain::id::HouseholdId;
+use gridwork_domain::id::{AreaId, HouseholdId};
 use serde::{Deserialize, Deserializer};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
+
+/// Which conflicts.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ConflictQuery {
+    /// Only those in this area.
+    #[param(value_type = Option<String>)]
+    area: Option<AreaId>,
+    /// `next` of the page before.
+    after: Option<String>,
+    /// Rows of the page, 1 to 200.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<u32>,
+}
 
 /// A decision: this is the value.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -44,17 +58,18 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<FieldValue
     tag = "conflicts",
     security(("staff" = [])),
     extensions(("x-gridwork-permission" = json!("read"))),
-    params(PageQuery),
+    params(ConflictQuery),
     responses((status = 200, description = "A page of conflicts.", body = PageBody<ConflictSummaryBody>))
 )]
 #[get("/v1/conflicts")]
 pub(crate) async fn list(
     caller: Caller,
-    query: Filter<PageQuery>,
+    query: Filter<ConflictQuery>,
     state: web::Data<State>,
 ) -> Result<web::Json<PageBody<ConflictSummaryBody>>, Problem> {
-    let (after, limit) = page(query.0.after.as_deref(), query.0.limit)?;
-    let conflicts = state.registry.conflicts(&caller.reach(), after, limit).await?;
+    let ConflictQuery { area, after, limit } = query.0;
+    let (after, limit) = page(after.as_deref(), limit)?;
+    let conflicts = state.registry.conflicts(&caller.reach(), area, after, limit).await?;
     Ok(web::Json(PageBody::of(Shown::to(&caller, &state, conflicts).await?)))
 }
 

@@ -14,6 +14,7 @@ use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse, post};
 use gridwork_domain::id::DeviceId;
 use gridwork_sync::message::MEDIA_TYPE;
+use gridwork_sync::self_report::{self, SelfReport, Unsent};
 use std::borrow::Cow;
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -49,7 +50,12 @@ const SEALING_KEY: &str = "gridwork-sealing-key";
             description = "The id of the sealing key that the device has; another one comes with the answer."
         ),
         ("Content-Encoding" = Option<String>, Header, description = "`zstd`, `gzip` or `identity`."),
-        ("Accept-Encoding" = Option<String>, Header, description = "An answer comes in `zstd` or `gzip` if asked for.")
+        ("Accept-Encoding" = Option<String>, Header, description = "An answer comes in `zstd` or `gzip` if asked for."),
+        ("Gridwork-App" = Option<String>, Header, description = "The app and its version: 1 to 64 of A-Z, a-z, 0-9 and -_./+. \
+         What cannot be read is passed over.", example = "gridwork-phone/0.1.0"),
+        ("Gridwork-Unsent" = Option<String>, Header, description = "How many edits the phone has and does not hand in with \
+         this request, and since when by its clock, milliseconds since 1970 UTC. What cannot be read is passed over.",
+         example = "12; since=1772415000000")
     ),
     request_body(content = SyncRequest, content_type = "application/cbor", description = "`request` of the CDDL."),
     responses(
@@ -74,7 +80,8 @@ pub(crate) async fn exchange(
     let message = body.message().await?;
     let now = clock::now();
     proof.check_age(now)?;
-    let answer = state.registry.exchange(&device, proof.nonce(), message, now).await?;
+    let said = what_it_says(&request, &state);
+    let answer = state.registry.exchange_with(&device, proof.nonce(), message, said, now).await?;
     let coding = Coding::for_answer(&request);
     let bytes = answer.to_bytes();
     let (coding, bytes) = if coding == Coding::Identity || bytes.len() < SMALLEST_BLOCKING_BODY_BYTES {
@@ -96,6 +103,23 @@ pub(crate) async fn exchange(
         response.insert_header((header::CONTENT_ENCODING, name));
     }
     Ok(response.body(AnswerBody { bytes: bytes.into(), _held: held, _slot: slot }))
+}
+
+/// What the device says of itself. What cannot be read is passed over, and counted.
+fn what_it_says(request: &HttpRequest, state: &State) -> SelfReport {
+    let one = |name: &str| {
+        let mut values = request.headers().get_all(name);
+        let value = values.next()?;
+        Some(value.to_str().ok().filter(|_| values.next().is_none()))
+    };
+    let app = one(self_report::APP).map(|text| text.and_then(self_report::parse_app));
+    let unsent = one(self_report::UNSENT).map(|text| text.and_then(Unsent::parse));
+    for malformed in [app == Some(None), unsent == Some(None)] {
+        if malformed {
+            state.metrics.count_malformed_report();
+        }
+    }
+    SelfReport { app: app.flatten().map(str::to_owned), unsent: unsent.flatten() }
 }
 
 /// An answer that counts against the memory of sync bodies, and as one of its device's exchanges, until it is sent.

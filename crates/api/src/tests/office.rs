@@ -1,4 +1,4 @@
-//! An application on a registry of its own: a district of two grids, their leaders, and an administrator.
+//! An application on a registry of its own: a district of two grids, their leaders, an administrator and a duty officer.
 
 use crate::application::app;
 use crate::settings::{Settings, TokenSecret};
@@ -44,6 +44,7 @@ pub(super) const PASSWORD: &str = "correct horse battery staple";
 pub(super) const GRIDS: [AreaId; 2] = [AreaId::from_bytes([4; 16]), AreaId::from_bytes([5; 16])];
 pub(super) const LEADERS: [StaffId; 2] = [StaffId::from_bytes([6; 16]), StaffId::from_bytes([7; 16])];
 pub(super) const ADMINISTRATOR: StaffId = StaffId::from_bytes([8; 16]);
+pub(super) const DUTY_OFFICER: StaffId = StaffId::from_bytes([10; 16]);
 
 impl Reply {
     pub(super) fn json(&self) -> Value {
@@ -100,7 +101,7 @@ impl Office {
         };
         let mut office = Self { _folder: folder, state, send: Box::new(send), sessions: BTreeMap::new() };
         office.appoint().await;
-        for who in [LEADERS[0], LEADERS[1], ADMINISTRATOR] {
+        for who in [LEADERS[0], LEADERS[1], ADMINISTRATOR, DUTY_OFFICER] {
             let begun = office.state.registry.begin_session(who, true, crate::clock::now()).await.expect("a session");
             office.sessions.insert(who, begun.session);
         }
@@ -132,6 +133,7 @@ impl Office {
             (LEADERS[0], "leader.one", Role::GridLeader, GRIDS[0]),
             (LEADERS[1], "leader.two", Role::GridLeader, GRIDS[1]),
             (ADMINISTRATOR, "administrator", Role::Administrator, district),
+            (DUTY_OFFICER, "duty.officer", Role::DutyOfficer, district),
         ];
         for (id, sign_in, role, area) in people {
             let staff = Staff { id, name: format!("王{sign_in}"), sign_in: sign_in.to_owned() };

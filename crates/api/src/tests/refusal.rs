@@ -1,6 +1,6 @@
 //! What is refused, and that it is refused with a problem.
 
-use super::office::{ADMINISTRATOR, LEADERS, Office};
+use super::office::{ADMINISTRATOR, DUTY_OFFICER, LEADERS, Office};
 use crate::limits::LARGEST_JSON_BODY_BYTES;
 use crate::{openapi, openapi_json};
 use actix_web::http::{Method, StatusCode, header};
@@ -29,7 +29,11 @@ fn operations() -> Vec<(Method, String, bool, String)> {
 
 /// Whether an operation is one of those who run the installation.
 fn administers(id: &str) -> bool {
-    openapi::operations().any(|(known, .., needed)| known == id && needed == Some(Operation::Administer))
+    needs(id, Operation::Administer)
+}
+
+fn needs(id: &str, operation: Operation) -> bool {
+    openapi::operations().any(|(known, .., needed)| known == id && needed == Some(operation))
 }
 
 #[actix_web::test]
@@ -101,7 +105,9 @@ async fn no_body_whatever_is_answered_with_a_server_error() {
         assert!(has_body);
         let unknown = AreaId::from_bytes([42; 16]).to_string();
         let path = path.replacen(&unknown, &household, 1);
-        let who = if administers(&id) { ADMINISTRATOR } else { LEADERS[0] };
+        let decides = needs(&id, Operation::DecideKept);
+        let who = if decides { DUTY_OFFICER } else { LEADERS[0] };
+        let who = if administers(&id) { ADMINISTRATOR } else { who };
         let request = || office.signed_in(who, method.clone(), &path).insert_header((header::IF_MATCH, "*"));
         for body in &bodies {
             let reply =

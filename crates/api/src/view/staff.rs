@@ -1,8 +1,8 @@
 //! Staff and their devices in JSON.
 
-use super::AreaReference;
+use super::{AreaReference, Person};
 use gridwork_domain::instant::Instant;
-use gridwork_registry::{DeviceView, OfficeView, StaffView};
+use gridwork_registry::{AreaOffice, DeviceView, OfficeView, StaffView, WatchedDevice};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -39,6 +39,22 @@ pub(crate) struct OfficeBody {
     until_ms: Option<i64>,
 }
 
+/// A term of office in an area, with who holds it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OfficeHolder)]
+pub(crate) struct OfficeHolderBody {
+    /// Who.
+    staff: Person,
+    /// As what.
+    #[schema(example = "grid_leader")]
+    role: &'static str,
+    /// From this instant: milliseconds since 1970-01-01 UTC.
+    from_ms: i64,
+    /// Before this instant; null while it lasts.
+    #[schema(required = true)]
+    until_ms: Option<i64>,
+}
+
 /// A device 设备.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Device)]
@@ -56,6 +72,25 @@ pub(crate) struct DeviceBody {
     /// When it was revoked; null if it was not.
     #[schema(required = true)]
     revoked_at_ms: Option<i64>,
+    /// The app that it runs, with its version, as it says; null if it never said.
+    #[schema(required = true, example = "gridwork-phone/0.1.0")]
+    app: Option<String>,
+    /// Edits that it had at that contact and was not handing in, as it says; null if it never said.
+    #[schema(required = true)]
+    unsent_edits: Option<u32>,
+    /// When the oldest of them was made, by its own clock; null if there are none.
+    #[schema(required = true)]
+    unsent_since_ms: Option<i64>,
+}
+
+/// A device 设备 with its owner.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = WatchedDevice)]
+pub(crate) struct WatchedDeviceBody {
+    /// Whose it is.
+    owner: Person,
+    /// The device.
+    device: DeviceBody,
 }
 
 /// Devices.
@@ -64,6 +99,17 @@ pub(crate) struct DeviceBody {
 pub(crate) struct DevicesBody {
     /// In the order of their ids: the earliest enrolled first.
     pub(crate) items: Vec<DeviceBody>,
+}
+
+impl From<AreaOffice> for OfficeHolderBody {
+    fn from(office: AreaOffice) -> Self {
+        Self {
+            staff: office.staff.into(),
+            role: office.role.word(),
+            from_ms: office.from.ms(),
+            until_ms: office.until.map(Instant::ms),
+        }
+    }
 }
 
 impl From<StaffView> for StaffBody {
@@ -83,6 +129,12 @@ impl From<StaffView> for StaffBody {
     }
 }
 
+impl From<WatchedDevice> for WatchedDeviceBody {
+    fn from(watched: WatchedDevice) -> Self {
+        Self { owner: watched.owner.into(), device: watched.device.into() }
+    }
+}
+
 impl From<DeviceView> for DeviceBody {
     fn from(view: DeviceView) -> Self {
         Self {
@@ -91,6 +143,9 @@ impl From<DeviceView> for DeviceBody {
             last_contact_ms: view.last_contact.map(Instant::ms),
             skew_ms: view.skew_ms,
             revoked_at_ms: view.revoked_at.map(Instant::ms),
+            app: view.said.app,
+            unsent_edits: view.said.unsent.map(|unsent| unsent.edits),
+            unsent_since_ms: view.said.unsent.and_then(|unsent| unsent.since).map(Instant::ms),
         }
     }
 }

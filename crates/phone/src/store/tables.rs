@@ -22,6 +22,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    reference (id) {
+        id -> Integer,
+        version -> Text,
+        checked_at -> BigInt,
+        content -> Text,
+    }
+}
+
+diesel::table! {
     scope (id) {
         id -> Binary,
         cursor -> Nullable<Binary>,

@@ -74,7 +74,8 @@ impl Written {
     }
 }
 
-fn resident_of(record: &RecordPath) -> Option<ResidentId> {
+/// The resident of whom a record is, if it is one of a resident.
+pub(crate) fn resident_of(record: &RecordPath) -> Option<ResidentId> {
     let id = record.id.as_ref().filter(|_| record.container == RESIDENTS)?;
     id.parse().ok()
 }

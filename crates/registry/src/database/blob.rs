@@ -8,7 +8,7 @@ use diesel::expression::AsExpression;
 use diesel::serialize::{self, Output, ToSql};
 use diesel::sql_types::Binary;
 use gridwork_domain::id::{
-    ApiKeyId, AreaId, BreakGlassId, DeviceId, EditId, FactId, HouseholdId, MembershipId, ResidentId, ScopeId,
+    ApiKeyId, AreaId, BreakGlassId, DeviceId, EditId, FactId, HouseholdId, KeptId, MembershipId, ResidentId, ScopeId,
     SessionId, StaffId, spell,
 };
 use gridwork_sync::document::{ActorId, ChangeHash, DOCUMENT_ID_LENGTH};
@@ -73,7 +73,8 @@ macro_rules! id {
         }
     )+};
 }
-id!(ApiKeyId AreaId BreakGlassId DeviceId EditId FactId HouseholdId MembershipId ResidentId ScopeId SessionId StaffId);
+id!(ApiKeyId AreaId BreakGlassId DeviceId EditId FactId HouseholdId KeptId MembershipId ResidentId ScopeId SessionId);
+id!(StaffId);
 
 impl From<ActorId> for Id {
     fn from(actor: ActorId) -> Self {

@@ -54,6 +54,7 @@ rows! {
         door: Option<String>,
         dwelling_status: Option<String>,
         open_conflicts: i32,
+        dwelling_key: Option<String>,
     }
 
     /// A resident.

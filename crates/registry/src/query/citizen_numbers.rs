@@ -11,7 +11,6 @@ use crate::projection::{ResidentRow, open};
 use crate::query::ResidentView;
 use crate::registry::Registry;
 use crate::tables::resident;
-use diesel::dsl::count_star;
 use diesel::prelude::*;
 use gridwork_domain::citizen_number::CitizenNumber;
 use gridwork_domain::id::{HouseholdId, ResidentId};
@@ -47,35 +46,6 @@ impl Registry {
         let reach = reach.clone();
         let found = self.database.read(move |connection| of_hash(connection, &reach, Blob(hash)));
         Ok(found.await?)
-    }
-
-    /// Groups of residents within reach who have one number, at least two each, the numbers in no order that says anything
-    /// of them. `after` is the last group's hash as this gave it, `limit` the most groups.
-    ///
-    /// # Errors
-    /// [`ReadError`].
-    pub async fn residents_with_the_same_citizen_number(
-        &self,
-        reach: &Reach,
-        after: Option<[u8; 32]>,
-        limit: u32,
-    ) -> Result<Vec<([u8; 32], Vec<ResidentView>)>, ReadError> {
-        let reach = reach.clone();
-        self.database
-            .read(move |connection| {
-                let shared: Vec<Option<HashBlob>> = resident::table
-                    .filter(resident::citizen_number_hash.gt(Blob(after.unwrap_or_default())))
-                    .filter(resident::scope.eq_any(reach.columns()))
-                    .group_by(resident::citizen_number_hash)
-                    .having(count_star().gt(1))
-                    .select(resident::citizen_number_hash)
-                    .order(resident::citizen_number_hash)
-                    .limit(limit.into())
-                    .load(connection)?;
-                let groups = shared.into_iter().flatten();
-                groups.map(|hash| Ok((hash.0, of_hash(connection, &reach, hash)?))).collect()
-            })
-            .await
     }
 
     /// The citizen number of a resident within reach, in the clear; none if there is no such resident or no number.

@@ -8,7 +8,7 @@ use crate::registry::Registry;
 use crate::tables::conflict;
 use diesel::prelude::*;
 use gridwork_domain::household::Conflict;
-use gridwork_domain::id::{HouseholdId, ScopeId};
+use gridwork_domain::id::{AreaId, HouseholdId, ScopeId};
 
 /// An open conflict.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,20 +22,22 @@ pub struct ConflictView {
 }
 
 impl Registry {
-    /// A page of the open conflicts within reach, by grid, household and field.
+    /// A page of the open conflicts within reach, or of those in an area, by grid, household and field.
     ///
     /// # Errors
     /// [`ReadError`].
     pub async fn conflicts(
         &self,
         reach: &Reach,
+        area: Option<AreaId>,
         after: Option<Cursor>,
         limit: u32,
     ) -> Result<Page<ConflictView>, ReadError> {
-        let reach = reach.clone();
+        let (reach, areas) = (reach.clone(), self.areas.clone());
         self.database
             .read(move |connection| {
-                let first = first_values(connection, &reach, after.as_ref(), rows_for(limit))?;
+                let scopes = areas.columns(connection, &reach, area)?;
+                let first = first_values(connection, scopes, after.as_ref(), rows_for(limit))?;
                 let mut households: Vec<Id> = first.iter().map(|row| row.household).collect();
                 households.dedup();
                 let all: Vec<ConflictRow> = conflict::table
@@ -74,11 +76,10 @@ pub(crate) fn conflicts_of(
 /// The row of the value that is shown stands for its conflict.
 fn first_values(
     connection: &mut Connection,
-    reach: &Reach,
+    mut scopes: Vec<Id>,
     after: Option<&Cursor>,
     limit: i64,
 ) -> Result<Vec<ConflictRow>, ReadError> {
-    let mut scopes = reach.columns();
     let mut query = conflict::table.filter(conflict::ordinal.eq(0)).select(ConflictRow::as_select()).into_boxed();
     if let Some(after) = after {
         let ([scope, household], path) = after.ids::<2>()?;

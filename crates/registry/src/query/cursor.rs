@@ -22,6 +22,17 @@ impl Cursor {
         Self(ids.iter().map(spell).chain([rest.to_owned()]).collect())
     }
 
+    /// The cursor of an instant, in milliseconds, and an id.
+    pub(super) fn at(ms: i64, id: [u8; 16]) -> Self {
+        Self::new(&[id], &ms.to_string())
+    }
+
+    /// The instant and the id of a cursor of both.
+    pub(super) fn time_and_id(&self) -> Result<(i64, [u8; 16]), NotACursor> {
+        let ([id], ms) = self.ids::<1>()?;
+        Ok((ms.parse().map_err(|_| NotACursor)?, id))
+    }
+
     /// The number that a cursor without ids is.
     pub(crate) fn number(&self) -> Result<i64, NotACursor> {
         self.0.parse().map_err(|_| NotACursor)

@@ -1,17 +1,21 @@
 //! Households: a page of them, or one with everything that is known of it.
 
-use super::{Cursor, Page, Person, ReadError, conflicts_of, containing, end_of_prefix, page, rows_for, scope_within};
+use super::{
+    Cursor, Names, Page, Person, ReadError, conflicts_of, containing, end_of_prefix, page, rows_for, scope_within,
+};
 use crate::Reach;
 use crate::area_tree::AreaCache;
-use crate::database::{Connection, Id};
+use crate::database::{Blob, Connection, Id};
+use crate::household_merge::CLOSED;
 use crate::projection::{self, HouseholdRow, HouseholdRows, MembershipRow, NeedRow, ResidentRow};
 use crate::registry::Registry;
 use crate::snapshot;
-use crate::tables::{household, membership, need, resident};
+use crate::tables::{change, household, household_merge, membership, need, resident};
 use diesel::prelude::*;
 use gridwork_domain::fields::Record;
 use gridwork_domain::household::{Conflict, Household};
 use gridwork_domain::id::{AreaId, HouseholdId, ScopeId};
+use gridwork_domain::instant::Instant;
 use gridwork_sync::document::{ChangeHash, DocumentId};
 
 /// Which households.
@@ -51,6 +55,25 @@ pub struct HouseholdView {
     pub heads: Vec<ChangeHash>,
     /// Where people disagree: all values, by whom and when.
     pub conflicts: Vec<Conflict<Person>>,
+    /// Into which it was merged, if it was and is closed still.
+    pub merged_into: Option<Merging>,
+    /// Which were merged into it, and are closed still.
+    pub merged_from: Vec<Merging>,
+}
+
+/// A household that was merged into another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Merging {
+    /// The other of the two.
+    pub household: HouseholdId,
+    /// Who merged them.
+    pub by: Person,
+    /// When.
+    pub at: Instant,
+    /// Why.
+    pub why: String,
+    /// Changes of the duplicate that came afterwards: work to bring over.
+    pub late_changes: u64,
 }
 
 impl Registry {
@@ -86,10 +109,43 @@ impl Registry {
                 let rows = one(connection, Id::from(id))?;
                 let heads = snapshot::heads(connection, &DocumentId::household(id).into())?.unwrap_or_default();
                 let conflicts = conflicts_of(connection, id)?;
-                Ok(Some(HouseholdView { scope, household: projection::household(&rows), heads, conflicts }))
+                let closed = rows.household.status.as_deref() == Some(CLOSED);
+                let merged_into = if closed { merged(connection, id.into(), true)?.pop() } else { None };
+                let merged_from = merged(connection, id.into(), false)?;
+                let household = projection::household(&rows);
+                Ok(Some(HouseholdView { scope, household, heads, conflicts, merged_into, merged_from }))
             })
             .await
     }
+}
+
+/// The household into which one was merged, or those that were merged into it and are closed still.
+fn merged(connection: &mut Connection, id: Id, into: bool) -> QueryResult<Vec<Merging>> {
+    type Row = (Id, Id, i64, Id, String);
+    let rows: Vec<Row> = if into {
+        household_merge::table.find(id).load(connection)?
+    } else {
+        let closed = household::table.filter(household::status.eq(CLOSED)).select(household::id);
+        household_merge::table
+            .filter(household_merge::survivor.eq(id).and(household_merge::duplicate.eq_any(closed)))
+            .order(household_merge::merged_at)
+            .load(connection)?
+    };
+    let names = Names::read(connection, rows.iter().map(|row| row.3))?;
+    rows.into_iter()
+        .map(|(duplicate, survivor, at, staff, why)| {
+            let document = Blob(*DocumentId::household(duplicate.into()).as_bytes());
+            let late = change::table.filter(change::document.eq(document).and(change::received_at.gt(at)));
+            let late: i64 = late.count().get_result(connection)?;
+            Ok(Merging {
+                household: if into { survivor } else { duplicate }.into(),
+                by: names.person(staff),
+                at: Instant::from_ms(at),
+                why,
+                late_changes: u64::try_from(late).unwrap_or(0),
+            })
+        })
+        .collect()
 }
 
 fn rows(
@@ -122,7 +178,7 @@ fn rows(
     Ok(query.order((household::scope, household::id)).limit(limit).load(connection)?)
 }
 
-fn one(connection: &mut Connection, id: Id) -> QueryResult<HouseholdRows> {
+pub(crate) fn one(connection: &mut Connection, id: Id) -> QueryResult<HouseholdRows> {
     Ok(HouseholdRows {
         household: household::table.find(id).select(HouseholdRow::as_select()).get_result(connection)?,
         residents: resident::table

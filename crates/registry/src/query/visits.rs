@@ -3,16 +3,20 @@
 use super::{Cursor, Names, NotACursor, Page, Person, ReadError, page, rows_for, scope_within};
 use crate::Reach;
 use crate::database::{Blob, Connection, Id, StoreError};
+use crate::household_merge::CLOSED;
 use crate::log::key;
 use crate::projection::FactRow;
 use crate::registry::Registry;
-use crate::tables::fact;
+use crate::tables::{fact, household, household_merge};
 use diesel::prelude::*;
 use gridwork_domain::id::{AreaId, FactId, HouseholdId, ScopeId};
 use gridwork_domain::instant::Instant;
 use gridwork_domain::visit::Fact;
 use gridwork_sync::fact::decode;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Households whose visits are read together at most.
+const MOST_MERGED: usize = 32;
 
 /// A fact, with who recorded it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +41,7 @@ pub struct VisitView {
 }
 
 impl Registry {
-    /// A page of the visits to a household and notes about it, the latest first; `None` if there is no such household
+    /// A page of the visits to a household, and to those that were merged into it, with the notes, the latest first; `None` if there is no such household
     /// within reach.
     ///
     /// # Errors
@@ -53,7 +57,8 @@ impl Registry {
         self.database
             .read(move |connection| {
                 let Some(scope) = scope_within(connection, &reach, household)? else { return Ok(None) };
-                let rows = of_household(connection, (scope, household), after.as_ref(), rows_for(limit))?;
+                let homes = with_merged(connection, &reach, (scope, household))?;
+                let rows = of_households(connection, homes, after.as_ref(), rows_for(limit))?;
                 let at = |row: &FactRow| Cursor::new(&[row.id.0], &row.started_at.to_string());
                 with_corrections(connection, rows, limit, at).map(Some)
             })
@@ -92,13 +97,36 @@ macro_rules! own {
     };
 }
 
-fn of_household(
+/// Grids and ids of a household and of those that were merged into it and are closed still, within reach.
+fn with_merged(
     connection: &mut Connection,
-    (scope, household): (ScopeId, HouseholdId),
+    reach: &Reach,
+    (scope, id): (ScopeId, HouseholdId),
+) -> QueryResult<(Vec<Id>, Vec<Id>)> {
+    let (mut scopes, mut ids) = (vec![Id::from(scope)], vec![Id::from(id)]);
+    let mut ahead = ids.clone();
+    while !ahead.is_empty() && ids.len() < MOST_MERGED {
+        let merged = household_merge::table.filter(household_merge::survivor.eq_any(ahead));
+        let closed = household::table
+            .filter(household::id.eq_any(merged.select(household_merge::duplicate)))
+            .filter(household::status.eq(CLOSED));
+        let found: Vec<(Id, Id)> = closed.select((household::scope, household::id)).load(connection)?;
+        let found = found.into_iter().filter(|(scope, id)| reach.contains((*scope).into()) && !ids.contains(id));
+        let (more_scopes, more): (Vec<Id>, Vec<Id>) = found.unzip();
+        scopes.extend(more_scopes);
+        ids.extend(&more);
+        ahead = more;
+    }
+    Ok((scopes, ids))
+}
+
+fn of_households(
+    connection: &mut Connection,
+    (scopes, households): (Vec<Id>, Vec<Id>),
     after: Option<&Cursor>,
     limit: i64,
 ) -> Result<Vec<FactRow>, ReadError> {
-    let this = fact::scope.eq(Id::from(scope)).and(fact::household.eq(Id::from(household)));
+    let this = fact::scope.eq_any(scopes).and(fact::household.eq_any(households));
     let mut query = own!().filter(this);
     if let Some(after) = after {
         let ([id], started_at) = after.ids::<1>()?;

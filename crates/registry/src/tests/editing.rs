@@ -35,7 +35,7 @@ async fn two_phones_and_the_call_centre_change_one_number_and_somebody_decides()
         .collect();
     said.sort_unstable();
     assert_eq!(said, [("13900000001", "王大力"), ("13900000002", "王大力"), ("13900000003", "赵坐席")]);
-    let listed = district.registry.conflicts(&reach, None, 10).await.unwrap();
+    let listed = district.registry.conflicts(&reach, None, None, 10).await.unwrap();
     assert_eq!(listed.items[0].conflict, *conflict);
     district.verify().await;
 
@@ -51,6 +51,32 @@ async fn two_phones_and_the_call_centre_change_one_number_and_somebody_decides()
         assert_eq!(heads, decided.heads);
     }
     district.verify().await;
+}
+
+#[tokio::test]
+async fn the_audit_row_of_an_edit_names_everybody_whose_conflicts_its_answer_shows() {
+    let district = District::open().await;
+    let new = register();
+    let Action::RegisterHousehold { residents, .. } = &new.action else { panic!("it registers") };
+    let resident = residents[0].resident;
+    let registered = district.registry.edit(AGENT, new.clone(), None, Some(scope(0)), NOW).await.unwrap();
+    let rename = |name: &str| {
+        let fields = gridwork_domain::fields::Fields::new().with("name", name);
+        edit(new.household, Action::Correct { record: RecordPath::resident(resident), fields })
+    };
+    district.registry.edit(AGENT, rename("张山"), Some(registered.heads.clone()), None, NOW).await.unwrap();
+    district.registry.edit(LEADERS[0], rename("章三"), Some(registered.heads), None, NOW).await.unwrap();
+    let edited = district.registry.edit(AGENT, contact_phone(new.household, "13900000001"), None, None, NOW).await;
+    assert_eq!(edited.unwrap().conflicts.len(), 1, "of the resident's name");
+    let rows = district.registry.database.read(|connection| {
+        use crate::tables::audit;
+        use diesel::prelude::*;
+        let rows = audit::table.filter(audit::action.eq("edit")).select((audit::detail, audit::persons));
+        Ok::<_, crate::StoreError>(rows.load::<(String, Vec<u8>)>(connection)?)
+    });
+    let rows = rows.await.unwrap();
+    let (_, persons) = rows.iter().find(|(detail, _)| detail.contains("contact_phone\"]")).expect("the last edit");
+    assert!(persons.chunks(16).any(|id| id == resident.as_bytes()), "the resident is named");
 }
 
 #[tokio::test]

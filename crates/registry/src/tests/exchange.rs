@@ -194,7 +194,7 @@ async fn a_retry_of_a_refused_change_gets_the_same_verdict() {
     phone.record(&register(), scope(1));
     let request = phone.request();
     let first = district.exchange(&phone.device, request.clone()).await.unwrap();
-    district.assign(LEADERS[0], Role::GridLeader, GRIDS[1]).await;
+    district.assign(LEADERS[0], Role::CommunityWorker, GRIDS[1]).await;
     let second = district.exchange(&phone.device, request).await.unwrap();
     assert_eq!(first.verdicts, second.verdicts);
 }

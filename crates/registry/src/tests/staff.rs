@@ -46,7 +46,7 @@ async fn a_code_is_issued_from_around_all_offices_also_those_to_come_and_not_to_
     assert!(issue(AGENT, GRIDS[0], LEADERS[0]).await.is_ok());
     let oneself = issue(AGENT, DISTRICT, AGENT).await;
     assert!(matches!(oneself, Err(AdministerError::Oneself)), "{oneself:?}");
-    let (staff, role, area, from) = (LEADERS[0], Role::GridLeader, GRIDS[1], NOW.plus_ms(60_000));
+    let (staff, role, area, from) = (LEADERS[0], Role::Liaison, GRIDS[1], NOW.plus_ms(60_000));
     district.administer(Administration::Assign(Assignment { staff, role, area, from, until: None })).await;
     let refused = issue(AGENT, GRIDS[0], LEADERS[0]).await;
     assert!(matches!(refused, Err(AdministerError::NoSuchStaff)), "{refused:?}");
@@ -226,7 +226,7 @@ async fn what_cannot_be_administered_is_refused_with_the_reason() {
 #[tokio::test]
 async fn offices_are_given_and_taken_from_now_on_and_the_audit_log_says_which() {
     let district = District::open().await;
-    let (registry, staff, role, area) = (&district.registry, LEADERS[0], Role::GridLeader, GRIDS[1]);
+    let (registry, staff, role, area) = (&district.registry, LEADERS[0], Role::Liaison, GRIDS[1]);
     let administer = |what| registry.administer_within(AGENT, [DISTRICT].into_iter().collect(), vec![what], NOW);
     let assign = |from, until| administer(Administration::Assign(Assignment { staff, role, area, from, until }));
     let long_ago = NOW.plus_ms(-86_400_000);

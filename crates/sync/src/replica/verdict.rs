@@ -227,6 +227,7 @@ fn sentence(code: &str) -> &'static str {
         "year" => "the date lies outside the years that are kept: check the device's clock and record it again",
         "nothing-to-correct" => "the visit that it corrects is not in the registry",
         "fact-forged" => "the registry has another record under the same id: record it again",
+        "discarded" => "staff looked at it and left it out: ask the community office why",
         "document-full" => "the household's document is full: ask the community office",
         "exists" | "sequence-used" | "actor-not-owned" | "previous-left-out" | "depends-on-quarantined" => {
             "it was made again several times and refused each time: record it again"

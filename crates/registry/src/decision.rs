@@ -1,0 +1,415 @@
+//! What staff decide about changes that were refused, or wait: released, so that they are judged anew; or discarded.
+//!
+//! It does not know who may decide: the caller says within which grids. A change that is released passes the same guard as
+//! if it came now, as the device's of which it came; nobody can wave it through.
+//!
+//! **Invariant:** what is released is merged, waits, or stays where it was; what is discarded keeps its bytes, and its
+//! device is told so whenever it asks again.
+
+use crate::audit::{Step, Subject, note};
+use crate::database::{Connection, DocumentBlob, HashBlob, Id, StoreError, fails_as_the_store_does};
+use crate::figures::add;
+use crate::held::{Fate, HeldRow, NO_STEP, News, digest, waits_for};
+use crate::idempotency::Keep;
+use crate::ledger::Ledger;
+use crate::log::{Sender, key};
+use crate::registry::Registry;
+use crate::tables::{held, quarantine};
+use crate::{KeptState, Reach};
+use diesel::prelude::*;
+use gridwork_domain::id::{DeviceId, HouseholdId, KeptId, ScopeId, StaffId};
+use gridwork_domain::instant::Instant;
+use gridwork_sync::document::{ChangeHash, DocumentKey};
+use gridwork_sync::guard::{Offered, Verdict};
+use std::collections::{BTreeSet, VecDeque};
+
+/// Code of a change that staff discarded. Its device is told so when it asks again.
+pub(crate) const DISCARDED: &str = "discarded";
+/// Code of a change that was refused with another on which it builds.
+const WITH_ANOTHER: &str = "depends-on-quarantined";
+
+/// What became of a change that staff released.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Released {
+    /// It is merged.
+    Merged,
+    /// It, or all that it says, was merged before.
+    Known,
+    /// It waits for something.
+    Waits,
+    /// It was refused again, and stays where it was.
+    Refused,
+}
+
+/// What a decision came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decided {
+    /// The change.
+    pub id: KeptId,
+    /// What became of it; none if it was discarded.
+    pub released: Option<Released>,
+    /// Why it waits or was refused again: a word of the guard.
+    pub code: Option<String>,
+    /// The same as a sentence.
+    pub detail: Option<String>,
+    /// Changes that build on it and went with it.
+    pub with_it: u64,
+}
+
+/// Why nothing was decided.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum DecisionError {
+    /// Nothing of this id waits or is refused in the grids of whoever decides; perhaps somebody else was first.
+    #[error("no change of this id waits for a decision")]
+    NothingKept,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+fails_as_the_store_does!(DecisionError);
+
+impl From<diesel::result::Error> for DecisionError {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+/// A change that was refused and about which nobody has decided.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = quarantine)]
+struct Refused {
+    document: DocumentBlob,
+    epoch: i64,
+    digest: HashBlob,
+    change: Option<HashBlob>,
+    code: String,
+    detail: String,
+    scope: Id,
+    staff: Id,
+    device: Option<Id>,
+    received_at: i64,
+    last_contact: i64,
+    home: Id,
+    depends_on: Vec<u8>,
+    bytes: Vec<u8>,
+}
+
+impl Refused {
+    /// Who handed it in, by their rights of then, as if it came now.
+    fn sender(&self, now: Instant) -> Sender {
+        Sender {
+            staff: self.staff.into(),
+            device: self.device.map(DeviceId::from),
+            at: now,
+            last_contact: Instant::from_ms(self.last_contact),
+        }
+    }
+
+    fn builds_on(&self, hashes: &BTreeSet<ChangeHash>) -> bool {
+        self.depends_on.as_chunks::<32>().0.iter().any(|hash| hashes.contains(&ChangeHash(*hash)))
+    }
+}
+
+enum Kept {
+    Refused(Box<Refused>),
+    Waits(Box<HeldRow>),
+}
+
+impl Registry {
+    /// Has a change judged anew that was refused or waits, by the rights of who sent it, as if it came now; with it, those
+    /// that were refused because they build on it.
+    ///
+    /// # Errors
+    /// [`DecisionError`].
+    pub async fn release_kept(
+        &self,
+        by: StaffId,
+        within: &Reach,
+        id: KeptId,
+        why: String,
+        now: Instant,
+        answer: Option<Keep<Decided>>,
+    ) -> Result<Decided, DecisionError> {
+        self.decide(by, within, id, why, now, answer, move |ledger, kept, _| ledger.release_kept(id, kept)).await
+    }
+
+    /// Discards a change that was refused or waits, with all that build on it. Their bytes stay, and no list shows them.
+    ///
+    /// # Errors
+    /// [`DecisionError`].
+    pub async fn discard_kept(
+        &self,
+        by: StaffId,
+        within: &Reach,
+        id: KeptId,
+        why: String,
+        now: Instant,
+        answer: Option<Keep<Decided>>,
+    ) -> Result<Decided, DecisionError> {
+        self.decide(by, within, id, why, now, answer, move |ledger, kept, why| ledger.discard_kept(id, kept, by, why))
+            .await
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    async fn decide(
+        &self,
+        by: StaffId,
+        within: &Reach,
+        id: KeptId,
+        why: String,
+        now: Instant,
+        answer: Option<Keep<Decided>>,
+        work: impl Fn(&Ledger<'_>, Kept, &str) -> Result<Decided, StoreError> + Send + 'static,
+    ) -> Result<Decided, DecisionError> {
+        let (within, keys) = (within.clone(), self.sealing.clone());
+        let decided = self.database.write_locking(move |connection| {
+            let home = home_of(connection, id)?.filter(|home| within.contains(*home));
+            let home = home.ok_or(DecisionError::NothingKept)?;
+            let ledger = Ledger::new(connection, now, keys.clone(), [home].into())?;
+            // Anew, now that nobody else writes there.
+            let kept = ledger.query(|connection| find(connection, id))?.ok_or(DecisionError::NothingKept)?;
+            let household = key_of(&kept)?.id.subject();
+            let decided = work(&ledger, kept, &why)?;
+            let moved = ledger.finish()?;
+            note_decided(connection, by, (home, household), &decided, &why, now)?;
+            if let Some(answer) = &answer {
+                answer.keep(connection, &decided, &BTreeSet::new())?;
+            }
+            Ok::<_, DecisionError>((decided, moved))
+        });
+        let (decided, moved) = decided.await?;
+        self.news.committed(moved);
+        if decided.released == Some(Released::Merged) {
+            add(&self.counters.merged, 1 + decided.with_it);
+        }
+        Ok(decided)
+    }
+}
+
+fn note_decided(
+    connection: &mut Connection,
+    by: StaffId,
+    (scope, household): (ScopeId, HouseholdId),
+    decided: &Decided,
+    why: &str,
+    now: Instant,
+) -> Result<(), StoreError> {
+    let outcome = match decided.released {
+        None => DISCARDED,
+        Some(Released::Merged) => "merged",
+        Some(Released::Known) => "known",
+        Some(Released::Waits) => "held",
+        Some(Released::Refused) => "quarantined",
+    };
+    let detail = serde_json::json!({ "outcome": outcome, "with_it": decided.with_it }).to_string();
+    let persons = [Subject { scope, household, resident: None }].into();
+    let action = if decided.released.is_some() { "release" } else { "discard" };
+    let step = Step::new(now, Some(by), action);
+    let subject = Some(decided.id.as_bytes().as_slice());
+    note(connection, &Step { subject, detail: &detail, persons, reason: Some(why), ..step })
+}
+
+impl Ledger<'_> {
+    fn release_kept(&self, id: KeptId, kept: Kept) -> Result<Decided, StoreError> {
+        let key = key_of(&kept)?;
+        let (sender, offered, before) = match &kept {
+            Kept::Refused(row) => {
+                self.take_out(row)?;
+                let offered = Offered { key, scope: row.scope.into(), bytes: &row.bytes };
+                (row.sender(self.now), offered, Some(row))
+            }
+            Kept::Waits(row) => {
+                self.release(row)?;
+                let sender = Sender { at: self.now, ..row.sender() };
+                (sender, Offered { key, scope: row.scope.into(), bytes: &row.bytes }, None)
+            }
+        };
+        let mut decided = Decided { id, released: Some(Released::Refused), code: None, detail: None, with_it: 0 };
+        match self.judge(&sender, &offered)? {
+            Ok(Verdict::Known(_)) => decided.released = Some(Released::Known),
+            Ok(Verdict::Merge(merge)) => {
+                self.merge_at_last(&key, &merge, &sender)?;
+                decided.released = Some(Released::Merged);
+                let news = News::Merged { key, hash: merge.change.hash, actor: merge.change.actor };
+                decided.with_it = self.release_dependants(key, merge.change.hash, news)?;
+            }
+            Ok(Verdict::Hold(scanned, missing)) => {
+                let fate =
+                    self.hold(&sender, &offered, ChangeHash(scanned.hash), waits_for(&missing), missing.word())?;
+                decided.explain(fate);
+            }
+            Err(hash) => {
+                let frozen = crate::held::FROZEN;
+                let fate = self.hold(&sender, &offered, hash, key.id.as_bytes().to_vec(), frozen)?;
+                decided.explain(fate);
+            }
+            Ok(Verdict::Quarantine(refusal)) => {
+                let (code, step) = (refusal.code.word(), i32::from(refusal.code.step()));
+                // It stays as it came, with why it was refused this time.
+                let at = before.map_or(sender.at, |row| Instant::from_ms(row.received_at));
+                let sender = Sender { at, ..sender };
+                self.keep_refused(&sender, &offered, refusal.hash, code, step, &refusal.detail)?;
+                decided.code = Some(code.to_owned());
+                decided.detail = Some(refusal.detail);
+            }
+        }
+        Ok(decided)
+    }
+
+    /// Has judged anew what waited for a change that is merged, and what was refused because it builds on it. Returns how
+    /// many of them are merged.
+    fn release_dependants(&self, key: DocumentKey, hash: ChangeHash, news: News) -> Result<u64, StoreError> {
+        let mut merged = self.settle([news].into())?;
+        let mut ahead: VecDeque<(DocumentKey, ChangeHash)> = [(key, hash)].into();
+        ahead.extend(merged.iter().copied());
+        let mut count = 0;
+        while let Some((key, hash)) = ahead.pop_front() {
+            for row in self.refused_of(&key)? {
+                if row.code != WITH_ANOTHER || !row.builds_on(&[hash].into()) {
+                    continue;
+                }
+                self.take_out(&row)?;
+                let sender = row.sender(self.now);
+                let offered = Offered { key, scope: row.scope.into(), bytes: &row.bytes };
+                match self.judge(&sender, &offered)? {
+                    Ok(Verdict::Merge(merge)) => {
+                        self.merge_at_last(&key, &merge, &sender)?;
+                        count += 1;
+                        ahead.push_back((key, merge.change.hash));
+                        let news = News::Merged { key, hash: merge.change.hash, actor: merge.change.actor };
+                        let besides = self.settle([news].into())?;
+                        ahead.extend(besides.iter().copied());
+                        merged.extend(besides);
+                    }
+                    Ok(Verdict::Known(_)) => {}
+                    Ok(Verdict::Hold(scanned, missing)) => {
+                        let hash = ChangeHash(scanned.hash);
+                        self.hold(&sender, &offered, hash, waits_for(&missing), missing.word())?;
+                    }
+                    Ok(Verdict::Quarantine(_)) | Err(_) => {
+                        // As it was: somebody decides about it by itself.
+                        let sender = Sender { at: Instant::from_ms(row.received_at), ..sender };
+                        let hash = row.change.map(ChangeHash::from);
+                        self.keep_refused(&sender, &offered, hash, &row.code, NO_STEP, &row.detail)?;
+                    }
+                }
+            }
+        }
+        Ok(count + merged.len() as u64)
+    }
+
+    fn discard_kept(&self, id: KeptId, kept: Kept, by: StaffId, why: &str) -> Result<Decided, StoreError> {
+        let key = key_of(&kept)?;
+        let (digest, hash) = match kept {
+            Kept::Refused(row) => (row.digest, row.change.map(ChangeHash::from)),
+            Kept::Waits(row) => {
+                self.release(&row)?;
+                let (sender, hash) = (row.sender(), ChangeHash::from(row.hash));
+                let offered = Offered { key, scope: row.scope.into(), bytes: &row.bytes };
+                self.keep_refused(&sender, &offered, Some(hash), DISCARDED, NO_STEP, "it waited")?;
+                (digest(&row.bytes), Some(hash))
+            }
+        };
+        self.mark_discarded(&key, digest, by, why)?;
+        let mut with_it = 0;
+        if let Some(hash) = hash {
+            // What waits for it waits in vain: it is refused, and goes with it.
+            self.settle([News::Refused { key, hash }].into())?;
+            let mut gone: BTreeSet<ChangeHash> = [hash].into();
+            loop {
+                let next: Vec<Refused> =
+                    self.refused_of(&key)?.into_iter().filter(|row| row.builds_on(&gone)).collect();
+                if next.is_empty() {
+                    break;
+                }
+                for row in next {
+                    self.mark_discarded(&key, row.digest, by, why)?;
+                    with_it += 1;
+                    gone.extend(row.change.map(ChangeHash::from));
+                }
+            }
+        }
+        Ok(Decided { id, released: None, code: Some(DISCARDED.to_owned()), detail: None, with_it })
+    }
+
+    fn mark_discarded(&self, key: &DocumentKey, digest: HashBlob, by: StaffId, why: &str) -> Result<(), StoreError> {
+        let (document, epoch) = crate::log::columns(key);
+        let this = quarantine::table.find((document, epoch, digest));
+        self.query(|connection| {
+            let (code, detail): (String, String) =
+                this.select((quarantine::code, quarantine::detail)).get_result(connection)?;
+            let decided = (
+                quarantine::code.eq(DISCARDED),
+                quarantine::detail.eq(format!("{code}: {detail}")),
+                quarantine::decided_at.eq(Some(self.now.ms())),
+                quarantine::decided_by.eq(Some(Id::from(by))),
+                quarantine::decided_why.eq(Some(why)),
+            );
+            diesel::update(this).set(decided).execute(connection)
+        })?;
+        Ok(())
+    }
+
+    fn take_out(&self, row: &Refused) -> Result<(), StoreError> {
+        let this = quarantine::table.find((row.document, row.epoch, row.digest));
+        self.query(|connection| diesel::delete(this).execute(connection))?;
+        Ok(())
+    }
+
+    /// What was refused of a document, and not decided about.
+    fn refused_of(&self, key: &DocumentKey) -> Result<Vec<Refused>, StoreError> {
+        let (document, epoch) = crate::log::columns(key);
+        let of_document = quarantine::document.eq(document).and(quarantine::epoch.eq(epoch));
+        let undecided = quarantine::table.filter(of_document.and(quarantine::decided_at.is_null()));
+        let in_order = undecided.order((quarantine::received_at, quarantine::id));
+        self.query(|connection| in_order.select(Refused::as_select()).load(connection))
+    }
+}
+
+impl Decided {
+    /// What keeping it again came to.
+    fn explain(&mut self, fate: Fate) {
+        let (released, code) = match fate {
+            Fate::Held(_, code) => (Released::Waits, code.to_owned()),
+            Fate::Quarantined(_, code) => (Released::Refused, code),
+            Fate::Merged(_) | Fate::Known(_) => return,
+        };
+        (self.released, self.code) = (Some(released), Some(code));
+    }
+}
+
+fn key_of(kept: &Kept) -> Result<DocumentKey, StoreError> {
+    match kept {
+        Kept::Refused(row) => key(row.document, row.epoch),
+        Kept::Waits(row) => key(row.document, row.epoch),
+    }
+}
+
+/// The grid whose staff decide about a kept change.
+fn home_of(connection: &mut Connection, id: KeptId) -> QueryResult<Option<ScopeId>> {
+    Ok(find(connection, id)?.map(|kept| match kept {
+        Kept::Refused(row) => row.home.into(),
+        Kept::Waits(row) => row.home.into(),
+    }))
+}
+
+fn find(connection: &mut Connection, id: KeptId) -> QueryResult<Option<Kept>> {
+    let id = Id::from(id);
+    let refused = quarantine::table.filter(quarantine::id.eq(id).and(quarantine::decided_at.is_null()));
+    if let Some(row) = refused.select(Refused::as_select()).get_result(connection).optional()? {
+        return Ok(Some(Kept::Refused(Box::new(row))));
+    }
+    let waits = held::table.filter(held::id.eq(id)).select(HeldRow::as_select());
+    Ok(waits.get_result(connection).optional()?.map(|row| Kept::Waits(Box::new(row))))
+}
+
+impl KeptState {
+    /// The word in JSON.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Quarantined => "quarantined",
+            Self::Held => "held",
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! What staff at a desk see of a change that is kept, and by what they name it.
+//!
+//! It knows bytes and documents' homes, not why the change is kept.
+//!
+//! **Invariant:** the same change of the same document has the same id, waiting or refused.
+
+use crate::database::{Blob, Id, StoreError};
+use crate::ledger::Ledger;
+use crate::log::columns;
+use crate::tables::document;
+use diesel::prelude::*;
+use gridwork_sync::document::DocumentId;
+use gridwork_sync::guard::Offered;
+use gridwork_sync::guard::scan::{Limits, scan};
+use sha2::{Digest, Sha256};
+
+/// Beside what the log needs of a kept change: what desks need.
+pub(crate) struct Label {
+    /// By which staff name it.
+    pub(crate) id: Id,
+    /// The grid whose staff decide about it.
+    pub(crate) home: Id,
+    /// The hashes of what it builds on, one after the other; none if it is no change.
+    pub(crate) depends_on: Vec<u8>,
+    /// Bytes.
+    pub(crate) size: i64,
+}
+
+impl Ledger<'_> {
+    /// The label of a change that is about to be kept.
+    ///
+    /// # Errors
+    /// As the store says.
+    pub(crate) fn label(&self, offered: &Offered<'_>) -> Result<Label, StoreError> {
+        let scanned = scan(offered.bytes, &Limits::DEFAULT);
+        Ok(Label {
+            id: id_of(offered),
+            home: self.desk_of(offered)?,
+            depends_on: scanned.map_or_else(|_| Vec::new(), |scanned| scanned.dependencies.concat()),
+            size: i64::try_from(offered.bytes.len()).unwrap_or(i64::MAX),
+        })
+    }
+
+    /// The grid whose staff decide about a change that is kept: where its document, or at least its household, is at
+    /// home; where its sender says, for a household that nobody knows.
+    fn desk_of(&self, offered: &Offered<'_>) -> Result<Id, StoreError> {
+        let household = DocumentId::household(offered.key.id.subject());
+        for key in [offered.key, household.into()] {
+            // Not by way of what is remembered: the row may be one that cannot be read as a whole.
+            let this = document::table.find(columns(&key)).select(document::home);
+            if let Some(home) = self.query(|connection| this.get_result(connection).optional())? {
+                return Ok(home);
+            }
+        }
+        Ok(offered.scope.into())
+    }
+}
+
+fn id_of(offered: &Offered<'_>) -> Id {
+    let mut hash = Sha256::new();
+    hash.update(offered.key.id.as_bytes());
+    hash.update(offered.key.epoch.to_be_bytes());
+    hash.update(offered.bytes);
+    let [id, _] = *hash.finalize().as_chunks::<16>().0 else { return Blob([0; 16]) };
+    Blob(id)
+}

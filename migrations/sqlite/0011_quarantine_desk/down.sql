@@ -1,0 +1,16 @@
+DROP INDEX quarantine_desk;
+DROP INDEX quarantine_id;
+DROP INDEX held_desk;
+DROP INDEX held_id;
+ALTER TABLE quarantine DROP COLUMN decided_why;
+ALTER TABLE quarantine DROP COLUMN decided_by;
+ALTER TABLE quarantine DROP COLUMN decided_at;
+ALTER TABLE quarantine DROP COLUMN last_contact;
+ALTER TABLE quarantine DROP COLUMN size;
+ALTER TABLE quarantine DROP COLUMN depends_on;
+ALTER TABLE quarantine DROP COLUMN home;
+ALTER TABLE quarantine DROP COLUMN id;
+ALTER TABLE held DROP COLUMN size;
+ALTER TABLE held DROP COLUMN depends_on;
+ALTER TABLE held DROP COLUMN home;
+ALTER TABLE held DROP COLUMN id;
