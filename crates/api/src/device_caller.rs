@@ -8,8 +8,9 @@
 use crate::compression::Coding;
 use crate::gate::{Held, Slot};
 use crate::limits::{LARGEST_SYNC_BODY_BYTES, LARGEST_SYNC_MESSAGE_BYTES, SMALLEST_BLOCKING_BODY_BYTES};
-use crate::problem::{Kind, Problem};
+use crate::problem::{Kind, Problem, Sentence};
 use crate::proof::Proof;
+use crate::rate::Whose;
 use crate::state::State;
 use crate::{bearer, body, clock};
 use actix_web::dev::Payload;
@@ -72,12 +73,13 @@ impl FromRequest for DeviceCaller {
         Box::pin(async move {
             let Admitted { state, token, proof, coding, length } = admitted?;
             let device = state.registry.device_by_token(&token, now).await?;
-            let device = device.filter(|device| device.id.to_string() == proof.key_id()).ok_or_else(|| {
-                Problem::new(Kind::Unauthenticated, "the token is not, or no longer, that of the device that signed")
-            })?;
+            let device = device
+                .filter(|device| device.id.to_string() == proof.key_id())
+                .ok_or_else(|| Problem::new(Kind::Unauthenticated, Sentence::DeviceToken))?;
             tracing::Span::current().record("caller", tracing::field::display(device.id));
             // Before anything of the device's is taken: a stolen token alone holds none of it.
             proof.verify_signature(&device.public_key)?;
+            state.rates.count(Whose::Device(device.id), now).await?;
             let slot = state.per_device.take(device.id)?;
             let held = state.sync_memory.take(length)?;
             let bytes = body::read(payload, length).await?;

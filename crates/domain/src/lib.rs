@@ -16,6 +16,8 @@ pub mod fields;
 pub mod household;
 pub mod id;
 pub mod instant;
+pub mod language;
+mod message;
 pub mod need;
 pub mod permission;
 pub mod phone_number;

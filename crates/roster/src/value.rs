@@ -76,7 +76,9 @@ fn reason(kind: Kind, error: &ValueError) -> Reason {
         ValueError::UnknownCode(_) | ValueError::UnknownChoice(_) | ValueError::NotAnId => {
             Reason::NotOneOf(if let Kind::Choice(words) = kind { code_words::choices(words) } else { String::new() })
         }
-        ValueError::WrongType(_) | ValueError::Empty | ValueError::Unprintable => Reason::Unprintable,
+        ValueError::NotText | ValueError::NotANumber | ValueError::Empty | ValueError::Unprintable => {
+            Reason::Unprintable
+        }
     }
 }
 

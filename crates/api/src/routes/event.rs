@@ -10,7 +10,7 @@ use crate::caller::{Caller, credential};
 use crate::clock;
 use crate::gate::{Slot, Turn};
 use crate::limits;
-use crate::problem::Problem;
+use crate::problem::{Problem, Sentence};
 use crate::request_parts::Filter;
 use crate::state::State;
 use actix_web::http::header::{self, HeaderName};
@@ -101,7 +101,7 @@ pub(crate) async fn follow(
 ) -> Result<HttpResponse, Problem> {
     let seconds = query.0.seconds.unwrap_or(limits::LONGEST_STREAM_S);
     if seconds > limits::LONGEST_STREAM_S {
-        return Err(Problem::field("seconds", format!("is at most {}", limits::LONGEST_STREAM_S)));
+        return Err(Problem::field("seconds", Sentence::AtMost(limits::LONGEST_STREAM_S)));
     }
     let credential = credential(&state, &request)?;
     let slot = state.streams_of.take(caller.staff)?;
