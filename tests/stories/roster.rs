@@ -80,6 +80,7 @@ fn send(url: &str, token: &str, query: &str, media_type: &str, file: &[u8]) -> O
     let config = ureq::Agent::config_builder().http_status_as_error(false);
     let agent = config.timeout_global(Some(Duration::from_secs(300))).build().new_agent();
     let request = agent.post(format!("{url}/v1/imports?{query}")).header("content-type", media_type);
+    let request = request.header("accept-language", "zh-CN");
     let mut answer = request.header("authorization", format!("Bearer {token}")).send(file).ok()?;
     let body = answer.body_mut().read_to_string().ok()?;
     Some((answer.status().as_u16(), serde_json::from_str(&body).expect("JSON")))

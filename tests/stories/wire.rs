@@ -24,6 +24,7 @@ pub(crate) struct Sent {
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
+    head: String,
     pub(crate) content_type: String,
     pub(crate) content_encoding: String,
     pub(crate) body: Vec<u8>,
@@ -70,6 +71,11 @@ impl Sent {
 }
 
 impl Reply {
+    /// The value of a header; empty if there is none.
+    pub(crate) fn header(&self, name: &str) -> String {
+        header(&self.head, name)
+    }
+
     /// The body as JSON.
     pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("not JSON: {self:?}"))
@@ -112,6 +118,7 @@ pub(crate) fn read_reply(mut stream: TcpStream, begun: Instant) -> Reply {
     let (head, body) = split(&bytes).unwrap_or_else(|| panic!("no head: {:?}", String::from_utf8_lossy(&bytes)));
     Reply {
         status: head.get(9..12).and_then(|digits| digits.parse().ok()).expect("a status"),
+        head: head.to_owned(),
         content_type: header(head, "content-type"),
         content_encoding: header(head, "content-encoding"),
         body: body.to_vec(),

@@ -1,7 +1,7 @@
 //! The token of a request: `Authorization: Bearer …` (RFC 6750, 2.1), once.
 
 use crate::limits::LONGEST_TOKEN_BYTES;
-use crate::problem::{Kind, Problem};
+use crate::problem::{Kind, Problem, Sentence};
 use actix_web::http::header::{self, HeaderMap};
 
 /// The token.
@@ -14,8 +14,7 @@ pub(crate) fn token(headers: &HeaderMap) -> Result<&str, Problem> {
         (Some(one), None) => one.to_str().ok().and_then(strip_scheme),
         _ => None,
     };
-    let refused =
-        || Problem::new(Kind::Unauthenticated, "send one authorization header: Bearer, a space and the token");
+    let refused = || Problem::new(Kind::Unauthenticated, Sentence::OneToken);
     token.filter(|token| (1..=LONGEST_TOKEN_BYTES).contains(&token.len())).ok_or_else(refused)
 }
 

@@ -7,7 +7,7 @@
 
 use crate::caller;
 use crate::limits;
-use crate::problem::{Kind, Problem};
+use crate::problem::{Kind, Problem, Sentence};
 use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
 use actix_web::http::header::{self, HeaderMap};
@@ -42,11 +42,7 @@ impl<T: DeserializeOwned + 'static, const MOST_BYTES: usize> FromRequest for Bod
 pub(crate) fn check_json(request: &HttpRequest) -> Result<(), Problem> {
     check_type(request, "application/json")?;
     let plain = request.headers().get_all(header::CONTENT_ENCODING).all(|value| value == "identity");
-    if plain {
-        Ok(())
-    } else {
-        Err(Problem::new(Kind::UnsupportedMediaType, "a JSON body is sent without content-encoding"))
-    }
+    if plain { Ok(()) } else { Err(Problem::new(Kind::UnsupportedMediaType, Sentence::PlainJson)) }
 }
 
 /// Refuses a request whose body is not of this media type.
@@ -56,7 +52,7 @@ pub(crate) fn check_type(request: &HttpRequest, media_type: &str) -> Result<(), 
     if !several && request.content_type().eq_ignore_ascii_case(media_type) {
         Ok(())
     } else {
-        Err(Problem::new(Kind::UnsupportedMediaType, format!("content-type is {media_type}")))
+        Err(Problem::new(Kind::UnsupportedMediaType, Sentence::ContentType(media_type.to_owned())))
     }
 }
 
@@ -67,7 +63,7 @@ pub(crate) fn check_type(request: &HttpRequest, media_type: &str) -> Result<(), 
 pub(crate) fn length(headers: &HeaderMap, most: usize) -> Result<Option<usize>, Problem> {
     let Some(value) = headers.get(header::CONTENT_LENGTH) else { return Ok(None) };
     match value.to_str().ok().and_then(|text| text.parse::<u64>().ok()) {
-        None => Err(Problem::new(Kind::Malformed, "content-length is a number of bytes")),
+        None => Err(Problem::new(Kind::Malformed, Sentence::ContentLength)),
         Some(length) => {
             usize::try_from(length).ok().filter(|length| *length <= most).map(Some).ok_or_else(|| over(most))
         }
@@ -90,10 +86,9 @@ pub(crate) async fn read(mut payload: Payload, most: usize) -> Result<Bytes, Pro
         }
         Ok(body.freeze())
     };
-    tokio::time::timeout(Duration::from_secs(limits::BODY_TIMEOUT_S), all).await.unwrap_or_else(|_| {
-        let detail = format!("the body was not there after {} seconds", limits::BODY_TIMEOUT_S);
-        Err(Problem::new(Kind::Timeout, detail))
-    })
+    tokio::time::timeout(Duration::from_secs(limits::BODY_TIMEOUT_S), all)
+        .await
+        .unwrap_or_else(|_| Err(Problem::new(Kind::Timeout, Sentence::SlowBody(limits::BODY_TIMEOUT_S))))
 }
 
 /// Reads a JSON object of one shape.
@@ -103,25 +98,25 @@ pub(crate) async fn read(mut payload: Payload, most: usize) -> Result<Bytes, Pro
 pub(crate) fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     // Serde would take an array for a struct: its fields in order.
     if bytes.trim_ascii_start().first().is_some_and(|first| *first != b'{') {
-        return Err(Problem::new(Kind::Malformed, "the body is not a JSON object"));
+        return Err(Problem::new(Kind::Malformed, Sentence::NotAnObject));
     }
     serde_json::from_slice(bytes).map_err(|error| match error.classify() {
-        serde_json::error::Category::Data => Problem::new(Kind::Invalid, format!("the body does not fit: {error}")),
-        _ => Problem::new(Kind::Malformed, format!("the body is not JSON: {error}")),
+        serde_json::error::Category::Data => Problem::new(Kind::Invalid, Sentence::Misfit(error.to_string())),
+        _ => Problem::new(Kind::Malformed, Sentence::NotJson(error.to_string())),
     })
 }
 
 impl From<PayloadError> for Problem {
     fn from(error: PayloadError) -> Self {
         match error {
-            PayloadError::Overflow => Self::new(Kind::TooLarge, "the body is too large"),
-            _ => Self::new(Kind::Malformed, "the body broke off or is badly framed: send the request again"),
+            PayloadError::Overflow => Self::new(Kind::TooLarge, Sentence::TooLarge),
+            _ => Self::new(Kind::Malformed, Sentence::BrokenBody),
         }
     }
 }
 
 fn over(most: usize) -> Problem {
-    Problem::new(Kind::TooLarge, format!("a body here has at most {most} bytes: send less at once"))
+    Problem::new(Kind::TooLarge, Sentence::LongBody(most))
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@
 //! **Invariant:** what a caller may do is what the assignments that hold at this moment give, in a session that goes on:
 //! read anew at each request, in one read transaction.
 
-use crate::problem::{Kind, Problem};
+use crate::problem::{Kind, Problem, Sentence};
+use crate::rate::Whose;
 use crate::state::State;
 use crate::{bearer, clock, openapi};
 use actix_web::dev::Payload;
@@ -45,8 +46,10 @@ pub(crate) fn credential(state: &State, request: &HttpRequest) -> Result<Credent
     if token.starts_with(KEY_PREFIX) {
         return Ok(Credential::Key(token.to_owned()));
     }
-    let (staff, session) =
-        state.tokens.verify(token).map_err(|error| Problem::new(Kind::Unauthenticated, error.to_string()))?;
+    let (staff, session) = state
+        .tokens
+        .verify(token)
+        .map_err(|error| Problem::new(Kind::Unauthenticated, Sentence::TokenInvalid).because(error))?;
     Ok(Credential::Session(session, staff))
 }
 
@@ -64,7 +67,7 @@ impl Caller {
         now: Instant,
     ) -> Result<Self, Problem> {
         let admitted = state.registry.admit(credential, now).await?;
-        let ended = || Problem::new(Kind::Unauthenticated, "this session has ended, or this key: sign in again");
+        let ended = || Problem::new(Kind::Unauthenticated, Sentence::SessionEnded);
         let Admitted { staff, by, grants, mut broken } = admitted.ok_or_else(ended)?;
         if !grants.iter().any(|grant| grant.role.may(Operation::BreakGlass)) {
             broken.clear(); // the office was lost meanwhile under which the glass was broken
@@ -166,7 +169,7 @@ impl Caller {
     pub(crate) fn session(&self) -> Result<SessionId, Problem> {
         match &self.by {
             Means::Session(session, _) => Ok(*session),
-            Means::Key(_) => Err(Problem::new(Kind::Forbidden, "a key is no session")),
+            Means::Key(_) => Err(Problem::new(Kind::Forbidden, Sentence::KeyIsNoSession)),
         }
     }
 
@@ -174,9 +177,7 @@ impl Caller {
     fn must_be_no_administrator(&self) -> Result<(), Problem> {
         let administers = self.grants.iter().any(|grant| grant.role.may(Operation::Administer));
         if administers && self.needs != Operation::SetUpSecondFactor {
-            let detail =
-                "an administrator shows one-time codes: set them up at /v1/second-factor, then sign in with one";
-            return Err(Problem::new(Kind::SecondFactorNeeded, detail));
+            return Err(Problem::new(Kind::SecondFactorNeeded, Sentence::SecondFactor));
         }
         Ok(())
     }
@@ -185,7 +186,7 @@ impl Caller {
     fn must_have_key_for(&self, operation: Operation) -> Result<(), Problem> {
         match &self.by {
             Means::Key(scopes) if !scopes.contains(&operation) => {
-                Err(Problem::new(Kind::Forbidden, format!("this key is not for the operation {}", operation.word())))
+                Err(Problem::new(Kind::Forbidden, Sentence::KeyNotFor(operation.word())))
             }
             _ => Ok(()),
         }
@@ -197,7 +198,7 @@ impl Caller {
         if without_office || self.grants.iter().any(|grant| grant.role.may(operation)) {
             Ok(())
         } else {
-            Err(Problem::new(Kind::Forbidden, "no assignment that you hold today permits this"))
+            Err(Problem::new(Kind::Forbidden, Sentence::NoOffice))
         }
     }
 }
@@ -220,6 +221,9 @@ impl Admission {
     }
 }
 
+/// Marks a request that was counted.
+struct Counted;
+
 impl FromRequest for Caller {
     type Error = Problem;
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
@@ -237,9 +241,18 @@ impl FromRequest for Caller {
         let (let_in, admission) = oneshot::channel();
         request.extensions_mut().insert(Admission(Some(admission)));
         let attempt = request.extensions().get::<Attempt>().copied();
+        // A request with an idempotency key lets its caller in twice, and is counted once.
+        let is_new = request.extensions_mut().insert(Counted).is_none();
         Box::pin(async move {
             let (state, credential) = credential?;
+            // Whoever signed in is known by the token alone; what comes with a key is a key once the registry says so.
+            if let (true, Credential::Session(session, _)) = (is_new, &credential) {
+                state.rates.count(Whose::Session(*session), now).await?;
+            }
             let caller = Self::admit(&state, credential, needs, attempt, now).await?;
+            if let (true, Means::Key(_)) = (is_new, &caller.by) {
+                state.rates.count(Whose::Keys(caller.staff), now).await?;
+            }
             // There may be no body that waits.
             let _ = let_in.send(());
             Ok(caller)

@@ -6,7 +6,7 @@
 //! frame claims but a window of at most [`LARGEST_ZSTD_WINDOW_LOG`].
 
 use crate::limits::{LARGEST_ZSTD_WINDOW_LOG, SMALLEST_COMPRESSED_BYTES};
-use crate::problem::{Kind, Problem};
+use crate::problem::{Kind, Problem, Sentence};
 use actix_web::HttpRequest;
 use actix_web::http::header::{self, AcceptEncoding, Encoding, Header, HeaderMap};
 use flate2::Compression;
@@ -52,7 +52,7 @@ impl Coding {
             (Some(one), None) if one.eq_ignore_ascii_case(b"gzip") => Some(Self::Gzip),
             _ => None,
         };
-        coding.ok_or_else(|| Problem::new(Kind::UnsupportedMediaType, "content-encoding is zstd, gzip or identity"))
+        coding.ok_or_else(|| Problem::new(Kind::UnsupportedMediaType, Sentence::ContentEncoding))
     }
 
     /// The encoding that the caller likes best for the answer; identity if the caller asks for none that is known here.
@@ -122,11 +122,10 @@ fn read(source: impl Read, most: usize) -> io::Result<Vec<u8>> {
 
 impl From<UnpackError> for Problem {
     fn from(error: UnpackError) -> Self {
-        let kind = match error {
-            UnpackError::TooLarge(_) => Kind::TooLarge,
-            UnpackError::Undecodable(_) => Kind::Malformed,
-        };
-        Self::new(kind, error.to_string())
+        match error {
+            UnpackError::TooLarge(most) => Self::new(Kind::TooLarge, Sentence::LargeUnpacked(most)),
+            UnpackError::Undecodable(_) => Self::new(Kind::Malformed, Sentence::Undecodable),
+        }
     }
 }
 

@@ -8,8 +8,9 @@
 use crate::compression::Coding;
 use crate::gate::{Held, Slot};
 use crate::limits::{LARGEST_SYNC_BODY_BYTES, LARGEST_SYNC_MESSAGE_BYTES, SMALLEST_BLOCKING_BODY_BYTES};
-use crate::problem::{Kind, Problem};
+use crate::problem::{Kind, Problem, Sentence};
 use crate::proof::Proof;
+use crate::rate::Whose;
 use crate::state::State;
 use crate::{bearer, body, clock};
 use actix_web::dev::Payload;
@@ -72,6 +73,7 @@ impl FromRequest for DeviceCaller {
         Box::pin(async move {
             let Admitted { state, token, proof, coding, length } = admitted?;
             let device = prove(&state, &token, &proof, now).await?;
+            state.rates.count(Whose::Device(device.id), now).await?;
             let slot = state.per_device.take(device.id)?;
             let held = state.sync_memory.take(length)?;
             let bytes = body::read(payload, length).await?;
@@ -88,9 +90,9 @@ impl FromRequest for DeviceCaller {
 /// A problem that says why not. Nothing of the device's is taken before: a stolen token alone holds none of it.
 pub(crate) async fn prove(state: &State, token: &str, proof: &Proof, now: Instant) -> Result<Device, Problem> {
     let device = state.registry.device_by_token(token, now).await?;
-    let device = device.filter(|device| device.id.to_string() == proof.key_id()).ok_or_else(|| {
-        Problem::new(Kind::Unauthenticated, "the token is not, or no longer, that of the device that signed")
-    })?;
+    let device = device
+        .filter(|device| device.id.to_string() == proof.key_id())
+        .ok_or_else(|| Problem::new(Kind::Unauthenticated, Sentence::DeviceToken))?;
     tracing::Span::current().record("caller", tracing::field::display(device.id));
     proof.verify_signature(&device.public_key)?;
     Ok(device)

@@ -4,9 +4,11 @@
 //!
 //! **Invariant:** a [`DeviceReader`] holds the device's token *and* its key signed this very request, which has no body.
 
+use crate::device_caller::prove;
 use crate::gate::Slot;
-use crate::problem::{Kind, Problem};
+use crate::problem::Problem;
 use crate::proof::Proof;
+use crate::rate::Whose;
 use crate::state::State;
 use crate::{bearer, clock};
 use actix_web::HttpRequest;
@@ -42,11 +44,8 @@ impl DeviceReader {
         let state = State::of(request)?;
         let token = bearer::token(request.headers())?.to_owned();
         let proof = Arc::new(Proof::of(request, now)?);
-        let device = state.registry.device_by_token(&token, now).await?;
-        let device = device.filter(|device| device.id.to_string() == proof.key_id()).ok_or_else(|| {
-            Problem::new(Kind::Unauthenticated, "the token is not, or no longer, that of the device that signed")
-        })?;
-        proof.verify_signature(&device.public_key)?;
+        let device = prove(&state, &token, &proof, now).await?;
+        state.rates.count(Whose::Device(device.id), now).await?;
         let slot = state.per_device.take(device.id)?;
         proof.verify_body(Bytes::new()).await?;
         tracing::Span::current().record("caller", tracing::field::display(device.id));

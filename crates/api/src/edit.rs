@@ -5,7 +5,7 @@
 
 use crate::caller::Caller;
 use crate::entity_tag::{self, Seen};
-use crate::problem::{Kind, Problem};
+use crate::problem::{Kind, Problem, Sentence};
 use crate::shown::{AboutPersons, Shown};
 use crate::state::State;
 use crate::view::ConflictBody;
@@ -68,7 +68,7 @@ pub(crate) async fn apply_and_keep(
     let reach = caller.reading()?;
     let view = state.registry.household(&reach, household).await?.ok_or_else(Problem::not_found)?;
     if !caller.may_in(view.scope) {
-        return Err(Problem::new(Kind::Forbidden, "no assignment of yours permits this edit here"));
+        return Err(Problem::new(Kind::Forbidden, Sentence::NoOfficeHere));
     }
     let edit = new_edit(caller, household, action)?;
     let seen = seen.heads();
@@ -111,7 +111,7 @@ pub(crate) async fn register(
     action: Action,
 ) -> Result<EditedBody, Problem> {
     if !caller.may_in(grid) {
-        return Err(Problem::field("grid", "is not a grid in which you register households"));
+        return Err(Problem::field("grid", Sentence::NotYourGrid));
     }
     let edit = new_edit(caller, household, action)?;
     let sight = caller.sight(grid, household);

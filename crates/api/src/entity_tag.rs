@@ -5,7 +5,7 @@
 //! **Invariant:** a version has one tag, and a tag names one version.
 
 use crate::limits::MOST_HEADS;
-use crate::problem::{Kind, Problem};
+use crate::problem::{Kind, Problem, Sentence};
 use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest};
 use gridwork_sync::document::ChangeHash;
@@ -44,15 +44,11 @@ impl FromRequest for Seen {
     fn from_request(request: &HttpRequest, _: &mut actix_web::dev::Payload) -> Self::Future {
         let mut values = request.headers().get_all(header::IF_MATCH);
         ready(match (values.next(), values.next()) {
-            (Some(one), None) => one.to_str().ok().and_then(parse).ok_or_else(|| {
-                let detail = "if-match is the etag that came with the household, or *";
-                Problem::new(Kind::UnknownVersion, detail)
-            }),
-            (None, _) => {
-                let detail = "send the etag that came with the household as if-match; * overwrites whatever is there";
-                Err(Problem::new(Kind::VersionRequired, detail))
+            (Some(one), None) => {
+                one.to_str().ok().and_then(parse).ok_or_else(|| Problem::new(Kind::UnknownVersion, Sentence::NoTag))
             }
-            (Some(_), Some(_)) => Err(Problem::new(Kind::Malformed, "send if-match once")),
+            (None, _) => Err(Problem::new(Kind::VersionRequired, Sentence::TagMissing)),
+            (Some(_), Some(_)) => Err(Problem::new(Kind::Malformed, Sentence::TagTwice)),
         })
     }
 }

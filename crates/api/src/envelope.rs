@@ -7,10 +7,11 @@
 //! panics included (what the parser refuses is answered by the library, with a bare status); the reason of a 5xx
 //! is logged once; neither paths nor queries are logged or counted, since they hold names and ids of residents.
 
+use crate::language;
 use crate::limits;
 use crate::metrics::NO_ROUTE;
 use crate::origin;
-use crate::problem::{self, Kind, Problem};
+use crate::problem::{self, Kind, Problem, Sentence};
 use crate::request_id::{self, RequestId};
 use crate::state::State;
 use actix_web::body::{BoxBody, MessageBody};
@@ -20,6 +21,7 @@ use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpResponse, web};
 use futures_util::FutureExt;
+use gridwork_domain::language::Language;
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::time::Instant;
@@ -42,10 +44,11 @@ pub(crate) async fn wrap(
     let id = RequestId::of(request.headers());
     let route = request.match_pattern().unwrap_or_else(|| NO_ROUTE.to_owned());
     let method = request.method().clone();
+    let language = language::liked(&request).unwrap_or(language::OF_PROBLEMS);
     let docs = request.path().starts_with("/docs");
     let span = tracing::info_span!("request", %id, %method, route, caller = tracing::field::Empty);
     let answered = async {
-        let answer = answer(request, next, &id).await;
+        let answer = answer(request, next, &id, language).await;
         let (status, cause) = match &answer {
             Ok((answer, cause)) => (answer.status(), cause.clone()),
             Err(problem) => (problem.status(), problem.cause()),
@@ -71,7 +74,7 @@ pub(crate) async fn wrap(
         // The request is gone with whatever failed, so this one is rendered by the layer below.
         Err(problem) => {
             let rendered = move |_| {
-                let mut response = problem.response(&id);
+                let mut response = problem.response(&id, language);
                 protect(response.headers_mut(), &id, docs);
                 response
             };
@@ -87,20 +90,21 @@ async fn answer(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
     id: &RequestId,
+    language: Language,
 ) -> Result<(ServiceResponse<BoxBody>, Option<String>), Problem> {
     if let Some(problem) = too_large(&request) {
-        let response = problem.response(id);
+        let response = problem.response(id, language);
         return Ok((request.into_response(response), None));
     }
     let origin = match origin::of(&request, id) {
         Ok(origin) => origin,
         Err(problem) => {
-            let response = problem.response(id);
+            let response = problem.response(id, language);
             return Ok((request.into_response(response), None));
         }
     };
     match AssertUnwindSafe(origin.scope(next.call(request))).catch_unwind().await {
-        Ok(Ok(answer)) => Ok(as_problem(answer.map_into_boxed_body(), id)),
+        Ok(Ok(answer)) => Ok(as_problem(answer.map_into_boxed_body(), id, language)),
         Ok(Err(error)) => Err(Problem::of_status(error.as_response_error().status_code(), Some(error.to_string()))),
         Err(panic) => Err(Problem::internal(format!("a handler panicked: {}", message(&*panic)))),
     }
@@ -109,29 +113,29 @@ async fn answer(
 fn too_large(request: &ServiceRequest) -> Option<Problem> {
     let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
     if target > limits::LONGEST_TARGET_BYTES {
-        let detail = format!("path and query have at most {} bytes", limits::LONGEST_TARGET_BYTES);
+        let detail = Sentence::LongTarget(limits::LONGEST_TARGET_BYTES);
         return Some(Problem::new(Kind::TargetTooLong, detail));
     }
     let headers: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     (headers > limits::LARGEST_HEADERS_BYTES).then(|| {
-        let detail = format!("headers have at most {} bytes together", limits::LARGEST_HEADERS_BYTES);
+        let detail = Sentence::LargeHeaders(limits::LARGEST_HEADERS_BYTES);
         Problem::new(Kind::HeadersTooLarge, detail)
     })
 }
 
 /// Turns errors of every layer into problems that carry the id of the request.
-fn as_problem(answer: ServiceResponse, id: &RequestId) -> (ServiceResponse, Option<String>) {
+fn as_problem(answer: ServiceResponse, id: &RequestId, language: Language) -> (ServiceResponse, Option<String>) {
     let status = answer.status();
     if status.is_success() || status.is_redirection() || status == StatusCode::SWITCHING_PROTOCOLS {
         return (answer, None);
     }
     let error = answer.response().error();
     let (response, cause): (HttpResponse, _) = match error.and_then(|error| error.as_error::<Problem>()) {
-        Some(problem) => (problem.response(id), problem.cause()),
+        Some(problem) => (problem.response(id, language), problem.cause()),
         None if is_problem(answer.headers()) => return (answer, None),
         None => {
             let problem = Problem::of_status(status, error.map(ToString::to_string));
-            (problem.response(id), problem.cause())
+            (problem.response(id, language), problem.cause())
         }
     };
     (answer.into_response(response), cause)

@@ -3,7 +3,7 @@
 //! **Invariant:** who cannot be served is told so before anything of theirs is held.
 
 use crate::limits::RETRY_AFTER_S;
-use crate::problem::{Kind, Problem};
+use crate::problem::{Kind, Problem, Sentence};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -38,7 +38,7 @@ impl Gate {
     /// # Errors
     /// A problem at once if too many wait already.
     pub(crate) async fn enter(&self) -> Result<Turn, Problem> {
-        let refused = || Problem::overloaded(self.kind, "too many are waiting for this: try again", RETRY_AFTER_S);
+        let refused = || Problem::overloaded(self.kind, Sentence::ManyWaiting, RETRY_AFTER_S);
         let inside_or_waiting = self.inside_or_waiting.clone().try_acquire_owned().map_err(|_| refused())?;
         let inside = self.inside.clone().acquire_owned().await.map_err(|_| refused())?;
         Ok(Turn { _inside: inside, _inside_or_waiting: inside_or_waiting })
@@ -70,10 +70,21 @@ impl Memory {
     /// A problem at once if they are not there.
     pub(crate) fn take(&self, bytes: usize) -> Result<Held, Problem> {
         let permits = u32::try_from(bytes.div_ceil(BYTES_PER_PERMIT).max(1)).unwrap_or(u32::MAX);
-        let detail = "too much is under way: nothing was lost, try again";
-        let refused = |_| Problem::overloaded(Kind::Unavailable, detail, RETRY_AFTER_S);
+        let refused = |_| Problem::overloaded(Kind::Unavailable, Sentence::MuchUnderWay, RETRY_AFTER_S);
         Ok(Held { _permit: self.0.clone().try_acquire_many_owned(permits).map_err(refused)? })
     }
+}
+
+/// Does work on a thread of its own, and holds what it was let in with until it is done, also if nobody waits for it any
+/// more; then gives it back.
+///
+/// # Errors
+/// A problem if the work panics.
+pub(crate) async fn holding<G: Send + 'static, T: Send + 'static>(
+    guards: G,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<(T, G), Problem> {
+    tokio::task::spawn_blocking(move || (work(), guards)).await.map_err(Problem::internal)
 }
 
 /// So many at once for each of them: a device, or a member of staff.
@@ -81,7 +92,7 @@ impl Memory {
 pub(crate) struct Each<K> {
     under_way: Arc<Mutex<BTreeMap<K, usize>>>,
     most: usize,
-    refusal: &'static str,
+    refusal: Sentence,
 }
 
 /// One of somebody's; given back when dropped.
@@ -93,7 +104,7 @@ pub(crate) struct Slot<K: Ord> {
 
 impl<K: Ord + Copy> Each<K> {
     /// So many for each; whoever asks for more reads the refusal.
-    pub(crate) fn new(most: usize, refusal: &'static str) -> Self {
+    pub(crate) fn new(most: usize, refusal: Sentence) -> Self {
         Self { under_way: Arc::default(), most, refusal }
     }
 
@@ -105,7 +116,7 @@ impl<K: Ord + Copy> Each<K> {
         let mut under_way = lock(&self.under_way);
         let count = under_way.entry(whose).or_default();
         if *count >= self.most {
-            return Err(Problem::overloaded(Kind::TooMany, self.refusal, RETRY_AFTER_S));
+            return Err(Problem::overloaded(Kind::TooMany, self.refusal.clone(), RETRY_AFTER_S));
         }
         *count += 1;
         Ok(Slot { under_way: self.under_way.clone(), whose })
@@ -148,9 +159,26 @@ mod tests {
         assert!(second.now_or_never().expect("its turn").is_ok());
     }
 
+    #[actix_web::test]
+    async fn whoever_hangs_up_does_not_make_room_before_the_work_is_done() {
+        let (gate, memory) = (Gate::new(1, 0, Kind::Unavailable), Memory::new(1024));
+        let guards = (gate.enter().await.expect("a turn"), memory.take(1024).expect("memory"));
+        let (go_on, told) = std::sync::mpsc::channel::<()>();
+        let mut work = Box::pin(holding(guards, move || told.recv()));
+        assert!(work.as_mut().now_or_never().is_none(), "it works");
+        drop(work); // whoever asked has hung up
+        assert!(gate.enter().now_or_never().expect("an answer at once").is_err() && memory.take(1).is_err());
+        go_on.send(()).expect("it still works");
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        while memory.take(1).is_err() {
+            assert!(std::time::Instant::now() < deadline, "it never comes back");
+            actix_web::rt::task::yield_now().await;
+        }
+    }
+
     #[test]
     fn a_device_does_not_take_the_place_of_others() {
-        let per_device = Each::new(2, "wait");
+        let per_device = Each::new(2, Sentence::ManyExchanges);
         let [one, other] = [1, 2].map(|byte| DeviceId::from_bytes([byte; 16]));
         let first = per_device.take(one).expect("the first");
         let _second = per_device.take(one).expect("the second");

@@ -6,7 +6,8 @@
 //! it tells of; of others it is kept here, right after.
 //!
 //! **Invariant:** without a caller who is let in, a key is neither looked up nor kept; a refusal is not kept, since nothing
-//! was done; operations that hand out secrets do not take the header.
+//! was done; operations that hand out secrets do not take the header; an answer about persons who have come
+//! out of the caller's reach is not given again.
 
 use crate::body;
 use crate::caller::Caller;
@@ -16,7 +17,7 @@ use crate::limits::{
     IDEMPOTENT_FILE_LEASE_MS, IDEMPOTENT_LEASE_MS, LARGEST_JSON_BODY_BYTES, LONGEST_IDEMPOTENCY_KEY, RETRY_AFTER_S,
 };
 use crate::openapi;
-use crate::problem::{Kind, Problem};
+use crate::problem::{Kind, Problem, Sentence};
 use crate::state::State;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
@@ -86,11 +87,12 @@ pub(crate) async fn wrap(
             Err(problem) => Ok(request.error_response(problem)),
         },
         Attempted::UnderWay { retry_after_s } => {
-            let detail = "the first request with this key has no answer yet: send it again after a while";
+            let detail = Sentence::FirstUnderWay;
             Ok(request.error_response(Problem::overloaded(Kind::UnderWay, detail, retry_after_s.max(RETRY_AFTER_S))))
         }
+        Attempted::OutOfReach => Ok(request.error_response(Problem::not_found())),
         Attempted::OtherRequest => {
-            let detail = "this key came with another body, target or version: each new request has a key of its own";
+            let detail = Sentence::KeyOfAnother;
             Ok(request.error_response(Problem::new(Kind::KeyReused, detail)))
         }
     }
@@ -171,7 +173,9 @@ async fn begin(state: &State, request: &mut ServiceRequest) -> Result<(Attempted
         &body,
     ];
     // Now, and not when the request came: the body may have taken minutes.
-    let attempted = state.registry.attempt(caller.staff, &key, &parts, lease_ms, clock::now()).await?;
+    // An answer shows what its caller may read; an operation that needs no reading is asked about itself.
+    let reach = caller.reading().unwrap_or_else(|_| caller.reach());
+    let attempted = state.registry.attempt(caller.staff, &key, &parts, lease_ms, &reach, clock::now()).await?;
     request.set_payload(Payload::from(body));
     Ok((attempted, held))
 }
@@ -183,10 +187,8 @@ fn key(headers: &HeaderMap) -> Result<String, Problem> {
     let key = key.filter(|key| {
         (1..=LONGEST_IDEMPOTENCY_KEY).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic())
     });
-    key.map(str::to_owned).ok_or_else(|| {
-        let detail = format!("idempotency-key is 1 to {LONGEST_IDEMPOTENCY_KEY} visible ASCII characters, sent once");
-        Problem::new(Kind::Malformed, detail)
-    })
+    key.map(str::to_owned)
+        .ok_or_else(|| Problem::new(Kind::Malformed, Sentence::IdempotencyKey(LONGEST_IDEMPOTENCY_KEY)))
 }
 
 /// Keeps an answer that was not kept with what it tells of.
@@ -214,8 +216,7 @@ async fn keep(state: &State, attempt: Attempt, answer: ServiceResponse) -> Servi
 /// A kept answer as it is given again.
 fn again(answer: KeptAnswer) -> Result<HttpResponse, Problem> {
     if answer.body.is_none() {
-        let detail = "this was done, and its answer was too large to keep: read what is there";
-        return Err(Problem::new(Kind::Conflict, detail));
+        return Err(Problem::new(Kind::Conflict, Sentence::NotKept));
     }
     let mut response = response(answer)?;
     response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));

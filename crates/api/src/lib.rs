@@ -6,6 +6,7 @@
 //! **Invariant:** without a token nothing answers but health, the page of the API, signing in and enrolling; what lies
 //! outside a caller's areas answers as if it were not there; every error is a problem (RFC 9457).
 
+mod language;
 pub mod limits;
 pub mod settings;
 
@@ -30,12 +31,14 @@ mod origin;
 mod permission_page;
 mod problem;
 mod proof;
+mod rate;
 mod record;
 mod relay;
 mod request_id;
 mod request_parts;
 mod routes;
 mod shown;
+mod source;
 mod state;
 mod table_file;
 mod view;

@@ -81,6 +81,23 @@ pub const CONCURRENT_ENROLMENTS: usize = 2;
 /// Enrolments that wait for their turn; beyond it one is answered 429.
 pub const WAITING_ENROLMENTS: usize = 128;
 
+/// Requests of one session, one machine client or one phone in a minute; more are answered 429. A screen that searches
+/// with every key makes some 10 in a second.
+pub const REQUESTS_PER_MINUTE: u32 = 3_000;
+
+/// Requests to sign in, to refresh and to enrol from one address in a minute; more are answered 429. Behind one address is
+/// a whole office.
+pub const SIGN_INS_PER_MINUTE: u32 = 600;
+
+/// Callers and addresses that a node counts one by one in a minute, 100 bytes each; all others count together.
+pub const MOST_RATED: usize = 100_000;
+
+/// Milliseconds in which Redis says how many requests all nodes counted; else the node's own count decides.
+pub const RATE_ANSWERED_WITHIN_MS: u64 = 50;
+
+/// Milliseconds in which Redis is not asked after it failed.
+pub const RATE_SILENCE_MS: u64 = 1_000;
+
 /// Streams of events that a node has open at once: each holds a connection and, at most, what its socket buffers.
 pub const MOST_STREAMS: usize = 1_024;
 
@@ -97,7 +114,7 @@ pub const LONGEST_STREAM_S: u32 = 60 * 60;
 pub const HEARTBEAT_S: u64 = 15;
 
 /// Seconds after which a stream of events is checked again: whether its session goes on, and how far it reaches.
-pub const CHECK_STREAM_S: u64 = 10;
+pub const CHECK_STREAM_S: u64 = 5;
 
 /// Milliseconds after which a reader whose stream was cut off should open another.
 pub const REOPEN_STREAM_MS: u32 = 2_000;

@@ -11,11 +11,13 @@ mod form;
 mod link;
 
 use crate::idempotency;
+use crate::language;
 use crate::origin;
 use crate::problem::{Kind, MEDIA_TYPE, ProblemBody};
 use crate::routes;
 use actix_web::App;
 use actix_web::http::Method;
+use gridwork_domain::language::Language;
 use gridwork_domain::permission::Operation as Permission;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -146,13 +148,15 @@ fn complete(mut document: OpenApi) -> OpenApi {
         for (method, operation) in methods_mut(item) {
             origin::document(operation);
             idempotency::document(method, operation);
+            language::document(operation);
             add_problems(operation);
             // Said outright: who reads the document need not guess whether a token was forgotten.
             operation.security.get_or_insert_default();
         }
     }
-    let answers =
-        Kind::ALL.iter().map(|kind| (kind.name().to_owned(), RefOr::T(problem(*kind, format!("{}.", kind.title())))));
+    let answers = Kind::ALL
+        .iter()
+        .map(|kind| (kind.name().to_owned(), RefOr::T(problem(*kind, format!("{}.", kind.title(Language::English))))));
     document.components.get_or_insert_default().responses.extend(answers);
     document
 }
@@ -161,9 +165,13 @@ fn complete(mut document: OpenApi) -> OpenApi {
 fn problem(kind: Kind, description: impl Into<String>) -> Response {
     let schema = RefOr::Ref(Ref::from_schema_name(ProblemBody::name()));
     let content = ContentBuilder::new().schema(Some(schema)).example(Some(kind.example())).build();
-    let response = ResponseBuilder::new().description(description).content(MEDIA_TYPE, content);
     let header =
         |form: ObjectBuilder, what: &str| HeaderBuilder::new().schema(Some(form)).description(Some(what)).build();
+    let languages = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(Language::ALL.map(Language::tag)));
+    let response = ResponseBuilder::new()
+        .description(description)
+        .content(MEDIA_TYPE, content)
+        .header("Content-Language", header(languages, "The language of title, detail and field errors."));
     match kind.status().as_u16() {
         401 => {
             let scheme = ObjectBuilder::new().schema_type(Type::String).examples(["Bearer"]);
@@ -209,6 +217,9 @@ fn problems(operation: &Operation) -> Vec<Kind> {
     }
     if operation.request_body.is_some() {
         kinds.extend([Kind::Malformed, Kind::Timeout, Kind::TooLarge, Kind::UnsupportedMediaType, Kind::Invalid]);
+    }
+    if takes_token(operation) || operation.request_body.is_some() {
+        kinds.push(Kind::TooMany);
     }
     if has(ParameterIn::Query, None) {
         kinds.extend([Kind::Malformed, Kind::Invalid]);

@@ -7,7 +7,7 @@
 //! **Invariant:** neither a token nor anything of a body or a query gets into the audit log by this way.
 
 use crate::limits::LONGEST_REASON;
-use crate::problem::{Kind, Problem};
+use crate::problem::{Kind, Problem, Sentence};
 use crate::request_id::RequestId;
 use actix_web::dev::ServiceRequest;
 use actix_web::http::header::{HeaderMap, HeaderName};
@@ -20,8 +20,10 @@ use utoipa::openapi::{ObjectBuilder, RefOr, Required};
 
 /// Name of the header with the reason.
 const REASON: HeaderName = HeaderName::from_static("audit-reason");
+/// Bytes of a percent-encoded character at most: four, each as `%F0`.
+const LONGEST_ENCODED_CHARACTER: usize = 12;
 /// What a proxy says of whom it asks for.
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_FOR: HeaderName = crate::source::FORWARDED_FOR;
 
 /// The origin of a request.
 ///
@@ -47,7 +49,11 @@ pub(crate) fn document(operation: &mut Operation) {
     }
     let description =
         "Why you read or write this, percent-encoded UTF-8; the audit log keeps it. Name no person in it.";
-    let schema = ObjectBuilder::new().schema_type(Type::String).max_length(Some(LONGEST_REASON * 12));
+    let schema = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .min_length(Some(1))
+        .max_length(Some(LONGEST_REASON * LONGEST_ENCODED_CHARACTER))
+        .pattern(Some(pattern()));
     let header = ParameterBuilder::new()
         .name("Audit-Reason")
         .parameter_in(ParameterIn::Header)
@@ -56,6 +62,19 @@ pub(crate) fn document(operation: &mut Operation) {
         .schema(Some(schema))
         .example(Some("%E5%9B%9E%E8%AE%BF".into()));
     operation.parameters.get_or_insert_default().push(RefOr::T(header.build()));
+}
+
+/// What a reason looks like: up to [`LONGEST_REASON`] characters, each visible ASCII or percent-encoded UTF-8, without
+/// those that cannot be seen; it begins with what no script takes for a space.
+fn pattern() -> String {
+    let hex = "[0-9A-Fa-f]";
+    let more = "%[89ABab][0-9A-Fa-f]";
+    let first = format!("[!-$&-~]|%2[1-9A-Fa-f]|%[3-6]{hex}|%[Ee][4-9](?:{more}){{2}}");
+    let other = format!(
+        "[ -$&-~]|%[2-6]{hex}|%7[0-9A-Ea-e]|%[Cc][3-9A-Fa-f]{more}|%[Dd]{hex}{more}|%[Ee][1-9A-Ca-c](?:{more}){{2}}|\
+         %[Ff][1-3](?:{more}){{3}}"
+    );
+    format!("^(?:{first})(?:{other}){{0,{}}}$", LONGEST_REASON - 1)
 }
 
 /// The address that the nearest proxy added.
@@ -68,15 +87,11 @@ fn reason(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let mut values = headers.get_all(&REASON);
     let (first, second) = (values.next(), values.next());
     let Some(value) = first else { return Ok(None) };
-    let text = percent_decode(value.as_bytes()).decode_utf8().ok();
+    let text = value.to_str().ok().and_then(|text| percent_decode(text.as_bytes()).decode_utf8().ok());
     let text = text.map(|text| text.trim().to_owned()).filter(|text| {
         second.is_none() && (1..=LONGEST_REASON).contains(&text.chars().count()) && !text.chars().any(char::is_control)
     });
-    let refused = || {
-        let detail =
-            format!("audit-reason is one line of 1 to {LONGEST_REASON} characters, percent-encoded, sent once");
-        Problem::new(Kind::Malformed, detail)
-    };
+    let refused = || Problem::new(Kind::Malformed, Sentence::AuditReason(LONGEST_REASON));
     text.map(Some).ok_or_else(refused)
 }
 

@@ -6,7 +6,7 @@
 //! in it is true before [`Proof::verify_signature`] and [`Proof::verify_body`] have agreed.
 
 use crate::limits::SMALLEST_BLOCKING_BODY_BYTES;
-use crate::problem::{Kind, Problem};
+use crate::problem::{Kind, Problem, Sentence};
 use actix_web::HttpRequest;
 use actix_web::http::header::HeaderMap;
 use actix_web::web::Bytes;
@@ -36,7 +36,7 @@ impl Proof {
     /// if the proof is not of now.
     pub(crate) fn of(request: &HttpRequest, now: Instant) -> Result<Self, Problem> {
         if request.uri().query().is_some() {
-            return Err(Problem::new(Kind::Malformed, "the proof covers no query: send none"));
+            return Err(Problem::new(Kind::Malformed, Sentence::ProofQuery));
         }
         let headers = request.headers();
         let claim = proof::parse(
@@ -118,13 +118,13 @@ fn one<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<&'a str, Proble
     let mut values = headers.get_all(name);
     match (values.next().and_then(|value| value.to_str().ok()), values.next()) {
         (Some(value), None) => Ok(value),
-        _ => Err(Problem::new(Kind::Unauthenticated, format!("send one {name} header: a device signs each request"))),
+        _ => Err(Problem::new(Kind::Unauthenticated, Sentence::ProofHeader(name))),
     }
 }
 
 impl From<ProofError> for Problem {
     fn from(error: ProofError) -> Self {
-        Self::new(Kind::Unauthenticated, error.to_string())
+        Self::new(Kind::Unauthenticated, Sentence::Proof(error.to_string()))
     }
 }
 

@@ -38,6 +38,13 @@ impl RedisUrl {
     }
 }
 
+impl RedisUrl {
+    /// A client of it, which is not connected yet.
+    pub(crate) fn client(&self) -> redis::Client {
+        self.0.clone()
+    }
+}
+
 impl fmt::Debug for RedisUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("RedisUrl(…)")

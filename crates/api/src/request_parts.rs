@@ -3,7 +3,7 @@
 //! **Invariant:** a path whose ids are none names nothing (404); a query with an unknown or repeated name is refused.
 
 use crate::limits::{DEFAULT_PAGE_ROWS, LARGEST_PAGE_ROWS, LONGEST_REASON};
-use crate::problem::{Kind, Problem};
+use crate::problem::{Kind, Problem, Sentence};
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};
 use gridwork_registry::Cursor;
@@ -36,7 +36,9 @@ impl<T: DeserializeOwned> FromRequest for Filter<T> {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let filter = web::Query::<T>::from_query(request.query_string());
-        let problem = |error| Problem::new(Kind::Malformed, format!("the query cannot be read: {error}"));
+        let problem = |error: actix_web::error::QueryPayloadError| {
+            Problem::new(Kind::Malformed, Sentence::Query(error.to_string()))
+        };
         ready(filter.map(|filter| Self(filter.into_inner())).map_err(problem))
     }
 }
@@ -66,11 +68,11 @@ impl Because {
 /// # Errors
 /// A problem for a cursor that is none, and for a number of rows out of bounds.
 pub(crate) fn page(after: Option<&str>, limit: Option<u32>) -> Result<(Option<Cursor>, u32), Problem> {
-    let refused = |_| Problem::field("after", "is the next of an earlier page of this list");
+    let refused = |_| Problem::field("after", Sentence::Cursor);
     let after = after.map(|text| text.parse::<Cursor>().map_err(refused)).transpose()?;
     match limit.unwrap_or(DEFAULT_PAGE_ROWS) {
         rows @ 1..=LARGEST_PAGE_ROWS => Ok((after, rows)),
-        _ => Err(Problem::field("limit", format!("is from 1 to {LARGEST_PAGE_ROWS}"))),
+        _ => Err(Problem::field("limit", Sentence::FromOneTo(LARGEST_PAGE_ROWS))),
     }
 }
 
@@ -82,9 +84,9 @@ pub(crate) fn page(after: Option<&str>, limit: Option<u32>) -> Result<(Option<Cu
 pub(crate) fn search(name: &'static str, text: Option<String>, longest: usize) -> Result<Option<String>, Problem> {
     match text {
         Some(text) if text.trim().is_empty() || text.chars().count() > longest => {
-            Err(Problem::field(name, format!("has 1 to {longest} characters")))
+            Err(Problem::field(name, Sentence::Characters(longest)))
         }
-        Some(text) if text.chars().any(char::is_control) => Err(Problem::field(name, "has no control characters")),
+        Some(text) if text.chars().any(char::is_control) => Err(Problem::field(name, Sentence::ControlCharacters)),
         other => Ok(other),
     }
 }
@@ -98,7 +100,7 @@ pub(crate) fn sentence(name: &'static str, text: &str) -> Result<String, Problem
     if (1..=LONGEST_REASON).contains(&text.chars().count()) && !text.chars().any(char::is_control) {
         Ok(text.to_owned())
     } else {
-        Err(Problem::field(name, format!("is one line of 1 to {LONGEST_REASON} characters")))
+        Err(Problem::field(name, Sentence::OneLine(LONGEST_REASON)))
     }
 }
 

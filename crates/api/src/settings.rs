@@ -15,6 +15,9 @@
 //! | `GRIDWORK_MAX_CONNECTIONS` | connections of one worker, 16 to 65,536 | 4,096 |
 //! | `GRIDWORK_MAX_SYNC_MEMORY_BYTES` | bytes that sync bodies and answers under way hold together, 4 MiB to 64 GiB | 128 MiB |
 //! | `GRIDWORK_MAX_CONCURRENT_EXCHANGES` | exchanges judged at once, 1 to 256 | 8 |
+//! | `GRIDWORK_REQUESTS_PER_MINUTE` | requests of one session, machine client or phone in a minute, over all nodes with `REDIS_URL`; 0 for any number | 3,000 |
+//! | `GRIDWORK_SIGN_INS_PER_MINUTE` | requests to sign in, refresh and enrol from one address in a minute; 0 for any number | 600 |
+//! | `GRIDWORK_TRUSTED_PROXIES` | addresses and networks of proxies whose `X-Forwarded-For` is believed, such as `10.0.0.5,192.168.0.0/16` | none |
 //! | `GRIDWORK_DATABASE_READERS` | connections to the database for reading, 1 to 64 | 4 |
 //! | `GRIDWORK_DATABASE_WRITERS` | connections for writing to PostgreSQL, 1 to 64; SQLite has one writer | 8 |
 //! | `GRIDWORK_STATEMENT_TIMEOUT_MS` | how long one statement may take on PostgreSQL, 1,000 to 3,600,000 | 30,000 |
@@ -33,6 +36,7 @@ pub use secret::SecretError;
 
 use crate::limits;
 use crate::relay::RedisUrl;
+use crate::source::Proxies;
 use gridwork_sealing::Keyring;
 use std::borrow::Cow;
 use std::fmt;
@@ -74,6 +78,12 @@ pub struct Settings {
     pub sync_memory_bytes: usize,
     /// Exchanges judged at once.
     pub concurrent_exchanges: usize,
+    /// Requests of one session, machine client or phone in a minute; 0 for any number.
+    pub requests_per_minute: u32,
+    /// Requests to sign in, refresh and enrol from one address in a minute; 0 for any number.
+    pub sign_ins_per_minute: u32,
+    /// Proxies that are believed for whom they ask.
+    pub trusted_proxies: Proxies,
     /// Seconds in which requests under way may end.
     pub shutdown_timeout_s: u64,
 }
@@ -143,6 +153,9 @@ impl Settings {
             max_connections: limits::MOST_CONNECTIONS,
             sync_memory_bytes: limits::SYNC_MEMORY_BYTES,
             concurrent_exchanges: limits::CONCURRENT_EXCHANGES,
+            requests_per_minute: limits::REQUESTS_PER_MINUTE,
+            sign_ins_per_minute: limits::SIGN_INS_PER_MINUTE,
+            trusted_proxies: Proxies::default(),
             shutdown_timeout_s: limits::SHUTDOWN_TIMEOUT_S,
         }
     }
@@ -218,6 +231,10 @@ impl Settings {
         reader.number("GRIDWORK_MAX_CONNECTIONS", 16..=65_536, &mut settings.max_connections);
         reader.number("GRIDWORK_MAX_SYNC_MEMORY_BYTES", 4 << 20..=64 << 30, &mut settings.sync_memory_bytes);
         reader.number("GRIDWORK_MAX_CONCURRENT_EXCHANGES", 1..=256, &mut settings.concurrent_exchanges);
+        reader.number("GRIDWORK_REQUESTS_PER_MINUTE", 0..=1_000_000, &mut settings.requests_per_minute);
+        reader.number("GRIDWORK_SIGN_INS_PER_MINUTE", 0..=1_000_000, &mut settings.sign_ins_per_minute);
+        let proxies = "a list of addresses and networks such as 10.0.0.5,192.168.0.0/16";
+        reader.parsed("GRIDWORK_TRUSTED_PROXIES", proxies, &mut settings.trusted_proxies);
         reader.number("GRIDWORK_DATABASE_READERS", 1..=64, &mut settings.registry.readers);
         reader.number("GRIDWORK_DATABASE_WRITERS", 1..=64, &mut settings.registry.writers);
         let statement_timeout_ms = &mut settings.registry.statement_timeout_ms;

@@ -4,19 +4,13 @@ use crate::access_token::AccessTokens;
 use crate::gate::{Each, Gate, Memory};
 use crate::limits;
 use crate::metrics::Metrics;
-use crate::problem::{Kind, Problem};
+use crate::problem::{Kind, Problem, Sentence};
+use crate::rate::Rates;
 use crate::settings::Settings;
 use actix_web::{HttpRequest, web};
 use gridwork_domain::id::{DeviceId, StaffId};
 use gridwork_registry::Registry;
 use tokio::sync::watch;
-
-/// What a device with too many exchanges reads.
-const TOO_MANY_OF_DEVICE: &str = "this device has too many requests under way: wait for their answers";
-/// What a device with too many streams reads.
-const TOO_MANY_STREAMS_OF_DEVICE: &str = "this device has too many streams of events open: close one";
-/// What somebody with too many streams reads.
-const TOO_MANY_STREAMS: &str = "you have too many streams of events open: close one, or share it";
 
 /// The registry, the tokens, the metrics, and the gates before what is scarce.
 pub(crate) struct State {
@@ -30,6 +24,8 @@ pub(crate) struct State {
     pub(crate) break_glass_ms: i64,
     /// What is counted.
     pub(crate) metrics: Metrics,
+    /// How often each caller asks.
+    pub(crate) rates: Rates,
     /// Bytes of sync bodies and answers under way.
     pub(crate) sync_memory: Memory,
     /// Exchanges of each device.
@@ -63,15 +59,16 @@ impl State {
             administrators_need_second_factor: settings.administrators_need_second_factor,
             break_glass_ms: i64::from(settings.break_glass_s) * 1_000,
             metrics: Metrics::new()?,
+            rates: Rates::new(settings),
             sync_memory: Memory::new(settings.sync_memory_bytes),
-            per_device: Each::new(limits::EXCHANGES_PER_DEVICE, TOO_MANY_OF_DEVICE),
+            per_device: Each::new(limits::EXCHANGES_PER_DEVICE, Sentence::ManyExchanges),
             exchanges: Gate::new(settings.concurrent_exchanges, limits::WAITING_EXCHANGES, Kind::Unavailable),
             import_memory: Memory::new(limits::IMPORT_MEMORY_BYTES),
             imports: Gate::new(limits::CONCURRENT_IMPORTS, limits::WAITING_IMPORTS, Kind::Unavailable),
             exports: Gate::new(limits::CONCURRENT_EXPORTS, limits::WAITING_EXPORTS, Kind::Unavailable),
             streams: Gate::new(limits::MOST_STREAMS, 0, Kind::Unavailable),
-            streams_of: Each::new(limits::STREAMS_PER_STAFF, TOO_MANY_STREAMS),
-            streams_of_device: Each::new(limits::STREAMS_PER_DEVICE, TOO_MANY_STREAMS_OF_DEVICE),
+            streams_of: Each::new(limits::STREAMS_PER_STAFF, Sentence::ManyStreams),
+            streams_of_device: Each::new(limits::STREAMS_PER_DEVICE, Sentence::ManyStreamsOfDevice),
             ending: watch::Sender::new(false),
             enrolments: Gate::new(limits::CONCURRENT_ENROLMENTS, limits::WAITING_ENROLMENTS, Kind::TooMany),
         })

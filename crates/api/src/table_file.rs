@@ -1,6 +1,7 @@
 //! Files of tables over HTTP: their media types, how they are named, and their place in the OpenAPI document.
 
-use crate::problem::{Kind, Problem};
+use crate::language;
+use crate::problem::{Kind, Problem, Sentence};
 use actix_web::HttpRequest;
 use actix_web::http::header;
 use gridwork_roster::Language;
@@ -40,18 +41,12 @@ pub(crate) fn check_type(request: &HttpRequest) -> Result<(), Problem> {
     if is_table && plain {
         Ok(())
     } else {
-        let detail = format!("content-type is {CSV} or {XLSX}, without content-encoding");
+        let detail = Sentence::TableType(format!("{CSV} / {XLSX}"));
         Err(Problem::new(Kind::UnsupportedMediaType, detail))
     }
 }
 
 /// The language that a caller likes best; Chinese unless `Accept-Language` says otherwise.
 pub(crate) fn language(request: &HttpRequest) -> Language {
-    let accept = request.headers().get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
-    accept.map_or(Language::Chinese, Language::preferred)
-}
-
-/// The tag of a language (RFC 5646).
-pub(crate) const fn tag(language: Language) -> &'static str {
-    language.pick("zh", "en")
+    language::liked(request).unwrap_or(Language::Chinese)
 }

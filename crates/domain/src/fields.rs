@@ -7,7 +7,7 @@
 
 use crate::code_list::CodeList;
 use crate::id::ResidentId;
-use crate::phone_number::PhoneNumber;
+use crate::phone_number::{PhoneNumber, PhoneNumberError};
 use crate::sealed_number::{SealedNumber, SealedNumberError};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -88,9 +88,12 @@ pub enum Kind {
 /// Why a value does not fit its field.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ValueError {
-    /// Text where a number belongs, or a number where text belongs.
-    #[error("expected {0}")]
-    WrongType(&'static str),
+    /// A number where text belongs.
+    #[error("expected text")]
+    NotText,
+    /// Text where a number belongs.
+    #[error("expected a whole number")]
+    NotANumber,
     /// No characters at all; a field is cleared with null.
     #[error("is empty: send null to clear it")]
     Empty,
@@ -116,7 +119,7 @@ pub enum ValueError {
     NotADate,
     /// Not a telephone number.
     #[error("is not a telephone number: {0}")]
-    NotAPhone(String),
+    NotAPhone(PhoneNumberError),
     /// Outside the range.
     #[error("must be from {0} to {1}")]
     OutOfRange(i64, i64),
@@ -138,14 +141,14 @@ impl Kind {
     /// [`ValueError`], which says what would be right.
     pub fn check(&self, value: &Value) -> Result<Value, ValueError> {
         if let Self::Integer(from, to) = self {
-            let number = value.as_integer().ok_or(ValueError::WrongType("a whole number"))?;
+            let number = value.as_integer().ok_or(ValueError::NotANumber)?;
             return if (*from..=*to).contains(&number) {
                 Ok(Value::Integer(number))
             } else {
                 Err(ValueError::OutOfRange(*from, *to))
             };
         }
-        let text = value.as_text().ok_or(ValueError::WrongType("text"))?;
+        let text = value.as_text().ok_or(ValueError::NotText)?;
         if text.is_empty() {
             return Err(ValueError::Empty);
         }
@@ -165,7 +168,7 @@ impl Kind {
                 parse_date(text).ok_or(ValueError::NotADate)?;
             }
             Self::Phone => {
-                let phone = PhoneNumber::parse(text).map_err(|e| ValueError::NotAPhone(e.to_string()))?;
+                let phone = PhoneNumber::parse(text).map_err(ValueError::NotAPhone)?;
                 return Ok(Value::Text(phone.to_string()));
             }
             Self::Resident => {

@@ -160,7 +160,7 @@ impl From<PhoneNumber> for String {
     }
 }
 
-const LONGEST_EXTENSION_DIGITS: usize = 6;
+pub(crate) const LONGEST_EXTENSION_DIGITS: usize = 6;
 
 /// Stands before an extension, so that no dash need be guessed at.
 const EXTENSION_MARK: char = '转';

@@ -7,6 +7,7 @@
 //! **Invariant:** of all attempts with one key, at most one commits through a [`Keep`]; neither the key nor anything of a
 //! body is stored but hashes that nobody can compute without the key.
 
+use crate::area_tree::Reach;
 use crate::audit::{Step, Subject, join_persons, note, split_persons};
 use crate::database::{Blob, Connection, HashBlob, Id, StoreError, on_each};
 use crate::entropy::random;
@@ -62,6 +63,8 @@ pub enum Attempted {
     },
     /// The key came with another request.
     OtherRequest,
+    /// It was done, and its answer shows persons who are not within reach any more.
+    OutOfReach,
 }
 
 /// The answer to keep in the transaction of what is done.
@@ -94,7 +97,8 @@ impl<T> Keep<T> {
 }
 
 impl Registry {
-    /// Claims a key of a member of staff for a request, for `lease_ms` at first. `request` is all that makes two requests
+    /// Claims a key of a member of staff for a request, for `lease_ms` at first; an answer is given again only if those
+    /// whom it shows are within reach. `request` is all that makes two requests
     /// the same: method, target, version that was seen, body.
     ///
     /// # Errors
@@ -105,14 +109,18 @@ impl Registry {
         key: &str,
         request: &[&[u8]],
         lease_ms: i64,
+        reach: &Reach,
         now: Instant,
     ) -> Result<Attempted, StoreError> {
+        let reach = reach.clone();
         let hashed = hash(&[by.as_bytes(), key.as_bytes()]);
         let parts: Vec<&[u8]> = [key.as_bytes()].into_iter().chain(request.iter().copied()).collect();
         let request = hash(&parts);
         let attempt = Attempt { key: hashed, id: Blob(random()?) };
-        let attempted =
-            self.database.write(move |connection| claim(connection, by, &attempt, request, lease_ms, now)).await?;
+        let attempted = self
+            .database
+            .write(move |connection| claim(connection, by, &attempt, request, lease_ms, &reach, now))
+            .await?;
         if matches!(attempted, Attempted::New(_)) {
             self.database.write_later(move |connection| forget(connection, now));
         }
@@ -168,6 +176,7 @@ fn claim(
     attempt: &Attempt,
     request: HashBlob,
     lease_ms: i64,
+    reach: &Reach,
     now: Instant,
 ) -> Result<Attempted, StoreError> {
     let lease_until = now.plus_ms(lease_ms).ms();
@@ -188,6 +197,9 @@ fn claim(
             let (status, content_type, location, etag, body) = row.answer;
             if let Some(status) = status {
                 let persons: BTreeSet<_> = split_persons(&row.persons).collect();
+                if !persons.iter().all(|person| reach.contains(person.scope)) {
+                    return Ok(Attempted::OutOfReach);
+                }
                 if !persons.is_empty() {
                     note(connection, &Step { persons, ..Step::new(now, Some(by), "replay") })?;
                 }

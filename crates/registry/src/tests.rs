@@ -5,6 +5,7 @@ mod database;
 mod editing;
 mod exchange;
 mod idempotency;
+mod migrations;
 mod nodes;
 mod query;
 mod search;

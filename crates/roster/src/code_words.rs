@@ -2,8 +2,8 @@
 //!
 //! **Invariant:** what is shown for a value is read back as that value.
 
-use crate::language::Language;
 use gridwork_domain::code_list::CodeList;
+use gridwork_domain::language::Language;
 
 /// What offices write besides the names of a list, and the code that they mean.
 const SEX: &[(&str, &str)] =

@@ -2,8 +2,8 @@
 //!
 //! **Invariant:** a header names one column at most; names and headers are in their plain form (see [`plain`]).
 
-use crate::language::Language;
 use gridwork_domain::fields::Kind;
+use gridwork_domain::language::Language;
 use gridwork_domain::schema::{DWELLING, HOUSEHOLD, MEMBERSHIPS, RESIDENTS, SCHEMA_1};
 
 /// What a column holds.

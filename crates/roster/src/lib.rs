@@ -13,7 +13,7 @@ mod comparison;
 mod edits;
 mod finding;
 mod grouping;
-mod language;
+
 pub mod limits;
 pub mod list;
 mod mapping;
@@ -29,7 +29,7 @@ mod writing;
 pub use column::{COLUMNS, Column, Holds};
 pub use comparison::Registered;
 pub use finding::{Finding, Findings, Place, Reason};
-pub use language::Language;
+pub use gridwork_domain::language::Language;
 pub use mapping::{Mapping, MappingError};
 pub use reading::read;
 pub use roster::{Family, Person, Roster};

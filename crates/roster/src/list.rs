@@ -4,11 +4,11 @@
 
 use crate::code_words::{shown_choice, shown_code};
 use crate::column::{Column, Holds};
-use crate::language::Language;
 use crate::writing::Entry;
 use gridwork_domain::fields::{Kind, Record, Value};
 use gridwork_domain::id::{HouseholdId, ResidentId};
 use gridwork_domain::instant::Instant;
+use gridwork_domain::language::Language;
 use gridwork_domain::schema::{DWELLING, HOUSEHOLD, MEMBERSHIPS, RESIDENTS};
 use gridwork_domain::visit::{Fact, FactBody, Mode, Outcome, Visit, observation_kinds, purposes};
 

@@ -1,10 +1,10 @@
 //! Findings and refused files in words, Chinese and English.
 
 use crate::finding::{Finding, Reason};
-use crate::language::Language;
 use crate::limits;
 use crate::mapping::MappingError;
 use crate::table::FileError;
+use gridwork_domain::language::Language;
 
 impl Finding {
     /// Where it stands, in words: `第 5 行 C 列（性别）`.

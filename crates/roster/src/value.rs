@@ -77,7 +77,8 @@ fn reason(kind: Kind, error: &ValueError) -> Reason {
         ValueError::UnknownCode(_) | ValueError::UnknownChoice(_) | ValueError::NotAnId => {
             Reason::NotOneOf(if let Kind::Choice(words) = kind { code_words::choices(words) } else { String::new() })
         }
-        ValueError::WrongType(_)
+        ValueError::NotText
+        | ValueError::NotANumber
         | ValueError::Empty
         | ValueError::Unprintable
         | ValueError::Masked

@@ -3,9 +3,11 @@
 //! **Invariant:** an error whose text may hold something of the inside becomes a cause; only sentences that were written
 //! for callers become details.
 
-use super::{FieldProblem, Kind, Problem, field_problems};
+use super::chinese::Told;
+use super::{Kind, Problem, Sentence, field_problems};
 use crate::limits::RETRY_AFTER_S;
 use gridwork_domain::edit as domain;
+use gridwork_domain::language::Bilingual;
 use gridwork_registry::{
     AdministerError, ApiKeyError, BreakGlassError, DecisionError, EditError, EnrolError, ExchangeError, ReadError,
     RevealError, SecondFactorError, StoreError,
@@ -17,20 +19,14 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Overloaded { retry_after_s } => {
-                Self::overloaded(Kind::Unavailable, "the registry is busy: nothing was lost, try again", retry_after_s)
+                Self::overloaded(Kind::Unavailable, Sentence::Busy, retry_after_s)
             }
             StoreError::Unavailable { retry_after_s } => {
-                Self::overloaded(Kind::Unavailable, "the database is away: nothing was lost, try again", retry_after_s)
+                Self::overloaded(Kind::Unavailable, Sentence::DatabaseAway, retry_after_s)
             }
-            StoreError::Contended => {
-                Self::overloaded(Kind::Unavailable, "other work came in between: try again", RETRY_AFTER_S)
-            }
-            StoreError::Uncertain => Self::overloaded(
-                Kind::Unavailable,
-                "the database went away while it wrote: look whether it did before you try again",
-                RETRY_AFTER_S,
-            ),
-            StoreError::Closed => Self::overloaded(Kind::Unavailable, "the server is stopping", RETRY_AFTER_S),
+            StoreError::Contended => Self::overloaded(Kind::Unavailable, Sentence::Contended, RETRY_AFTER_S),
+            StoreError::Uncertain => Self::overloaded(Kind::Unavailable, Sentence::Uncertain, RETRY_AFTER_S),
+            StoreError::Closed => Self::overloaded(Kind::Unavailable, Sentence::Stopping, RETRY_AFTER_S),
             StoreError::Database(_) | StoreError::Unreadable(_) | StoreError::Panicked | StoreError::Entropy => {
                 Self::internal(error)
             }
@@ -41,7 +37,7 @@ impl From<StoreError> for Problem {
 impl From<ReadError> for Problem {
     fn from(error: ReadError) -> Self {
         match error {
-            ReadError::Cursor(_) => Self::field("after", "is the next of an earlier page of this list"),
+            ReadError::Cursor(_) => Self::field("after", Sentence::Cursor),
             ReadError::Store(error) => error.into(),
         }
     }
@@ -50,13 +46,9 @@ impl From<ReadError> for Problem {
 impl From<ExchangeError> for Problem {
     fn from(error: ExchangeError) -> Self {
         match error {
-            ExchangeError::Replayed => {
-                Self::new(Kind::Unauthenticated, "this proof was used before: make a new one for each request")
-            }
-            ExchangeError::Revoked => Self::new(Kind::Unauthenticated, error.to_string()),
-            ExchangeError::OtherDevice => {
-                Self::new(Kind::Forbidden, "the message names another device than the one whose token this is")
-            }
+            ExchangeError::Replayed => Self::new(Kind::Unauthenticated, Sentence::ProofReplayed),
+            ExchangeError::Revoked => Self::new(Kind::Unauthenticated, Sentence::DeviceRevoked),
+            ExchangeError::OtherDevice => Self::new(Kind::Forbidden, Sentence::OtherDevice),
             ExchangeError::Store(error) => error.into(),
         }
     }
@@ -68,7 +60,7 @@ impl From<MessageError> for Problem {
             MessageError::Undecodable(_) => Kind::Malformed,
             MessageError::Version(..) | MessageError::TooMany(..) | MessageError::Document => Kind::Invalid,
         };
-        Self::new(kind, error.to_string())
+        Self::new(kind, error.told())
     }
 }
 
@@ -77,12 +69,12 @@ impl From<EditError> for Problem {
         match error {
             EditError::Invalid(error) => error.into(),
             EditError::NoSuchHousehold => Self::not_found(),
-            EditError::NotEntitled => Self::new(Kind::Forbidden, "no assignment of yours permits this edit here"),
-            EditError::NoHome => Self::field("grid", "say in which grid the household is"),
-            EditError::Exists => Self::new(Kind::Conflict, "there is a household of this id already"),
+            EditError::NotEntitled => Self::new(Kind::Forbidden, Sentence::NoOfficeHere),
+            EditError::NoHome => Self::field("grid", Sentence::NoGrid),
+            EditError::Exists => Self::new(Kind::Conflict, Sentence::HouseholdExists),
             EditError::Build(error) => error.into(),
             EditError::Refused(refusal) => {
-                Self::new(Kind::Invalid, format!("{} ({})", refusal.detail, refusal.code.word()))
+                Self::new(Kind::Invalid, Sentence::Refused(refusal.detail, refusal.code.word()))
             }
             EditError::Store(error) => error.into(),
         }
@@ -91,14 +83,15 @@ impl From<EditError> for Problem {
 
 impl From<domain::EditError> for Problem {
     fn from(error: domain::EditError) -> Self {
+        let told = || Bilingual::of(|language| error.message(language));
         match &error {
             domain::EditError::Fields(errors) => Self::fields(field_problems(errors)),
-            domain::EditError::TooManyResidents => Self::field("residents", error.to_string()),
+            domain::EditError::TooManyResidents => Self::field("residents", told()),
             domain::EditError::Clock => Self::internal(error),
             domain::EditError::NoSuchRecord(_)
             | domain::EditError::Nothing
             | domain::EditError::Need(_)
-            | domain::EditError::Fact(_) => Self::new(Kind::Invalid, error.to_string()),
+            | domain::EditError::Fact(_) => Self::new(Kind::Invalid, told()),
         }
     }
 }
@@ -113,7 +106,7 @@ impl From<BuildError> for Problem {
                 Kind::Invalid
             }
         };
-        Self::new(kind, error.to_string())
+        Self::new(kind, error.told())
     }
 }
 
@@ -129,14 +122,14 @@ impl From<DecisionError> for Problem {
 impl From<AdministerError> for Problem {
     fn from(error: AdministerError) -> Self {
         match error {
-            AdministerError::NoSuchStaff => Self::field("staff", "there is no such member of staff"),
-            AdministerError::WrongPassword => Self::field("old_password", error.to_string()),
-            AdministerError::Oneself => Self::new(Kind::Forbidden, error.to_string()),
+            AdministerError::NoSuchStaff => Self::field("staff", Sentence::NoSuchStaff),
+            AdministerError::WrongPassword => Self::field("old_password", error.told()),
+            AdministerError::Oneself => Self::new(Kind::Forbidden, error.told()),
             AdministerError::NoSuchDevice => Self::not_found(),
             AdministerError::MachineClient
             | AdministerError::CodeTaken
             | AdministerError::AreasWithin
-            | AdministerError::LedAlready => Self::new(Kind::Conflict, error.to_string()),
+            | AdministerError::LedAlready => Self::new(Kind::Conflict, error.told()),
             AdministerError::Store(error) => error.into(),
             AdministerError::Area(_)
             | AdministerError::NotNew
@@ -147,7 +140,7 @@ impl From<AdministerError> for Problem {
             | AdministerError::SignInName
             | AdministerError::SignInTaken
             | AdministerError::Password
-            | AdministerError::NoSuchAssignment => Self::new(Kind::Invalid, error.to_string()),
+            | AdministerError::NoSuchAssignment => Self::new(Kind::Invalid, error.told()),
         }
     }
 }
@@ -166,8 +159,8 @@ impl Problem {
 impl From<SecondFactorError> for Problem {
     fn from(error: SecondFactorError) -> Self {
         match error {
-            SecondFactorError::Exists | SecondFactorError::NotBegun => Self::new(Kind::Conflict, error.to_string()),
-            SecondFactorError::Code => Self::field("code", error.to_string()),
+            SecondFactorError::Exists | SecondFactorError::NotBegun => Self::new(Kind::Conflict, error.told()),
+            SecondFactorError::Code => Self::field("code", error.told()),
             SecondFactorError::Store(error) => error.into(),
         }
     }
@@ -176,12 +169,10 @@ impl From<SecondFactorError> for Problem {
 impl From<ApiKeyError> for Problem {
     fn from(error: ApiKeyError) -> Self {
         match error {
-            ApiKeyError::Name => Self::field("name", error.to_string()),
-            ApiKeyError::Scopes => Self::field("scopes", error.to_string()),
-            ApiKeyError::Expiry => Self::field("expires_at_ms", error.to_string()),
-            ApiKeyError::TooMany | ApiKeyError::Person | ApiKeyError::Phone => {
-                Self::new(Kind::Conflict, error.to_string())
-            }
+            ApiKeyError::Name => Self::field("name", error.told()),
+            ApiKeyError::Scopes => Self::field("scopes", error.told()),
+            ApiKeyError::Expiry => Self::field("expires_at_ms", error.told()),
+            ApiKeyError::TooMany | ApiKeyError::Person | ApiKeyError::Phone => Self::new(Kind::Conflict, error.told()),
             ApiKeyError::NoSuchKey => Self::not_found(),
             ApiKeyError::Administer(error) => Self::of_administered(error),
         }
@@ -191,12 +182,9 @@ impl From<ApiKeyError> for Problem {
 impl From<EnrolError> for Problem {
     fn from(error: EnrolError) -> Self {
         match error {
-            EnrolError::Code => Self::fields(vec![FieldProblem {
-                field: "code".to_owned(),
-                detail: "this code is unknown, used or expired: ask for a new one".to_owned(),
-            }]),
-            EnrolError::NoScope | EnrolError::TooManyScopes => Self::new(Kind::Conflict, error.to_string()),
-            EnrolError::Replayed => Self::new(Kind::Unauthenticated, error.to_string()),
+            EnrolError::Code => Self::field("code", error.told()),
+            EnrolError::NoScope | EnrolError::TooManyScopes => Self::new(Kind::Conflict, error.told()),
+            EnrolError::Replayed => Self::new(Kind::Unauthenticated, error.told()),
             EnrolError::Store(error) => error.into(),
         }
     }
@@ -205,11 +193,11 @@ impl From<EnrolError> for Problem {
 impl From<BreakGlassError> for Problem {
     fn from(error: BreakGlassError) -> Self {
         match error {
-            BreakGlassError::NoSuchHousehold => Self::field("household", error.to_string()),
-            BreakGlassError::NoSuchArea => Self::field("area", error.to_string()),
+            BreakGlassError::NoSuchHousehold => Self::field("household", error.told()),
+            BreakGlassError::NoSuchArea => Self::field("area", error.told()),
             BreakGlassError::NoSuchEntry => Self::not_found(),
-            BreakGlassError::Oneself => Self::new(Kind::Forbidden, error.to_string()),
-            BreakGlassError::TooMany | BreakGlassError::Reviewed => Self::new(Kind::Conflict, error.to_string()),
+            BreakGlassError::Oneself => Self::new(Kind::Forbidden, error.told()),
+            BreakGlassError::TooMany | BreakGlassError::Reviewed => Self::new(Kind::Conflict, error.told()),
             BreakGlassError::Store(error) => error.into(),
         }
     }
@@ -219,7 +207,7 @@ impl From<RevealError> for Problem {
     fn from(error: RevealError) -> Self {
         match error {
             RevealError::TooMany { retry_after_s } => {
-                Self::overloaded(Kind::TooMany, &error.to_string(), retry_after_s)
+                Self::overloaded(Kind::TooMany, Sentence::RevealedMuch, retry_after_s)
             }
             RevealError::Store(error) => error.into(),
         }

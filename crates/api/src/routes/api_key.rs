@@ -3,7 +3,7 @@
 use crate::body::Body;
 use crate::caller::Caller;
 use crate::limits::LARGEST_SIGN_IN_BODY_BYTES;
-use crate::problem::Problem;
+use crate::problem::{Problem, Sentence};
 use crate::request_parts::Ids;
 use crate::state::State;
 use actix_web::{HttpResponse, delete, get, post, web};
@@ -126,7 +126,7 @@ pub(crate) async fn make(
 ) -> Result<HttpResponse, Problem> {
     let NewApiKeyBody { name, scopes, expires_at_ms } = body.0;
     let read = |word: &String| {
-        let unknown = || Problem::field("scopes", format!("{word:?} is not a permission of the table"));
+        let unknown = || Problem::field("scopes", Sentence::NotAPermission(format!("{word:?}")));
         Operation::from_word(word).ok_or_else(unknown)
     };
     let scopes: Vec<Operation> = scopes.iter().map(read).collect::<Result<_, _>>()?;

@@ -3,7 +3,7 @@
 use crate::body::Body;
 use crate::caller::Caller;
 use crate::edit;
-use crate::problem::Problem;
+use crate::problem::{Problem, Sentence};
 use crate::request_parts::{Filter, Ids, page};
 use crate::state::State;
 use crate::view::PageBody;
@@ -14,6 +14,7 @@ use gridwork_domain::area::Area;
 use gridwork_domain::division_code::DivisionCode;
 use gridwork_domain::id::AreaId;
 use gridwork_domain::instant::Instant;
+use gridwork_domain::language::Bilingual;
 use gridwork_registry::{AdministerError, AreaChange, AreaDetail, AreaFilter, KeptAnswer};
 use serde::{Deserialize, Deserializer};
 use utoipa::{IntoParams, ToSchema};
@@ -229,14 +230,14 @@ pub(crate) async fn change(
 }
 
 fn read_code(text: &str) -> Result<DivisionCode, Problem> {
-    DivisionCode::parse(text).map_err(|error| Problem::field("code", error.to_string()))
+    DivisionCode::parse(text).map_err(|error| Problem::field("code", Bilingual::of(|language| error.message(language))))
 }
 
 fn few(aliases: Vec<String>) -> Result<Vec<String>, Problem> {
     if aliases.len() <= MOST_ALIASES {
         return Ok(aliases);
     }
-    Err(Problem::field("aliases", format!("are {MOST_ALIASES} at most")))
+    Err(Problem::field("aliases", Sentence::FewAliases(MOST_ALIASES)))
 }
 
 fn today(now: Instant) -> Result<String, Problem> {

@@ -5,7 +5,7 @@
 use crate::body::Body;
 use crate::caller::Caller;
 use crate::limits::LARGEST_SIGN_IN_BODY_BYTES;
-use crate::problem::Problem;
+use crate::problem::{Problem, Sentence};
 use crate::request_parts::{Filter, Ids, page, sentence};
 use crate::routes::resident::PageQuery;
 use crate::state::State;
@@ -157,7 +157,7 @@ pub(crate) async fn break_glass(
     let place = match (household, area) {
         (Some(household), None) => Place::Household(household),
         (None, Some(area)) => Place::Area(area),
-        _ => return Err(Problem::field("household", "name either a household or an area")),
+        _ => return Err(Problem::field("household", Sentence::OneOfBoth)),
     };
     caller.session()?; // a machine has no emergencies
     let reason = sentence("reason", &reason)?;

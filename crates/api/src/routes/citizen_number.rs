@@ -6,13 +6,14 @@
 
 use crate::body::Body;
 use crate::caller::Caller;
-use crate::problem::Problem;
+use crate::problem::{Problem, Sentence};
 use crate::shown::Shown;
 use crate::state::State;
 use crate::view::{PageBody, ResidentBody};
 use actix_web::http::header::{ETAG, IF_NONE_MATCH};
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
-use gridwork_domain::sealed_number::{HPKE_X25519_SHA256_AES128GCM, SealedNumber};
+use gridwork_domain::language::Bilingual;
+use gridwork_domain::sealed_number::{HPKE_X25519_SHA256_AES128GCM, SealedNumber, SealedNumberError};
 use gridwork_registry::{FindError, Page};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -116,11 +117,12 @@ pub(crate) async fn find(
     body: Body<SoughtNumber>,
     state: web::Data<State>,
 ) -> Result<web::Json<PageBody<ResidentBody>>, Problem> {
-    let wrong = |reason: &dyn std::fmt::Display| Problem::field("citizen_number.sealed", reason.to_string());
-    let sought: SealedNumber = body.0.citizen_number.sealed.parse().map_err(|error| wrong(&error))?;
+    let wrong = |reason: Bilingual| Problem::field("citizen_number.sealed", reason);
+    let told = |error: SealedNumberError| wrong(Bilingual::of(|language| error.message(language)));
+    let sought: SealedNumber = body.0.citizen_number.sealed.parse().map_err(told)?;
     let found = state.registry.residents_by_citizen_number(&caller.reach(), &sought).await;
     let items = found.map_err(|error| match error {
-        FindError::Unreadable(_) => wrong(&error),
+        FindError::Unreadable(reason) => wrong(Sentence::UnreadableNumber(reason.word()).into()),
         FindError::Read(error) => error.into(),
     })?;
     Ok(web::Json(PageBody::of(Shown::to(&caller, &state, Page { items, next: None }).await?)))

@@ -5,7 +5,7 @@ use crate::caller::Caller;
 use crate::edit;
 use crate::entity_tag::{self, Seen};
 use crate::limits::LONGEST_REASON;
-use crate::problem::{Kind, Problem};
+use crate::problem::{Kind, Problem, Sentence};
 use crate::record::ResidentRecord;
 use crate::request_parts::{Because, Filter, Ids, page, search};
 use crate::shown::Shown;
@@ -206,9 +206,9 @@ pub(crate) async fn merge(
     let reach = caller.reading()?;
     let duplicate = state.registry.household(&reach, id.0).await?.ok_or_else(Problem::not_found)?;
     let survivor = state.registry.household(&reach, into).await?;
-    let survivor = survivor.ok_or_else(|| Problem::field("into", "is not a household in your areas"))?;
+    let survivor = survivor.ok_or_else(|| Problem::field("into", Sentence::NotYourHousehold))?;
     if !caller.may_in(duplicate.scope) || !caller.may_in(survivor.scope) {
-        return Err(Problem::new(Kind::Forbidden, "no assignment of yours permits this edit here"));
+        return Err(Problem::new(Kind::Forbidden, Sentence::NoOfficeHere));
     }
     let what = MergeHouseholds { by: caller.staff, duplicate: id.0, seen: seen.heads(), survivor: into, why };
     let keep = caller.keep(|merged: &MergedHouseholds| {
@@ -268,7 +268,8 @@ impl From<DismissError> for Problem {
 impl From<MergeError> for Problem {
     fn from(error: MergeError) -> Self {
         match error {
-            MergeError::NotTwo | MergeError::Stale => Self::new(Kind::Conflict, error.to_string()),
+            MergeError::NotTwo => Self::new(Kind::Conflict, Sentence::NotTwoHouseholds),
+            MergeError::Stale => Self::new(Kind::Conflict, Sentence::HouseholdChanged),
             MergeError::Edit(error) => error.into(),
             MergeError::Store(error) => error.into(),
         }

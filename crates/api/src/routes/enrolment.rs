@@ -4,8 +4,9 @@ use crate::body::{self, Body};
 use crate::caller::Caller;
 use crate::clock;
 use crate::limits::LARGEST_SIGN_IN_BODY_BYTES;
-use crate::problem::{Kind, Problem};
+use crate::problem::{Kind, Problem, Sentence};
 use crate::proof::Proof;
+use crate::rate::WithinRate;
 use crate::state::State;
 use crate::view::{AreaReference, Person};
 use actix_web::http::StatusCode;
@@ -112,6 +113,7 @@ pub(crate) async fn issue_code(
 )]
 #[post("/v1/enrolments")]
 pub(crate) async fn enrol(
+    _: WithinRate,
     request: HttpRequest,
     payload: web::Payload,
     state: web::Data<State>,
@@ -122,10 +124,10 @@ pub(crate) async fn enrol(
     body::length(request.headers(), LARGEST_SIGN_IN_BODY_BYTES)?;
     let bytes = body::read(payload.into_inner(), LARGEST_SIGN_IN_BODY_BYTES).await?;
     let Enrolment { code, public_key } = body::parse_json(&bytes)?;
-    let not_a_key = || Problem::field("public_key", "is 32 bytes in base64url without padding");
+    let not_a_key = || Problem::field("public_key", Sentence::PublicKey);
     let key = URL_SAFE_NO_PAD.decode(&public_key).ok().and_then(|key| key.try_into().ok()).ok_or_else(not_a_key)?;
     if proof.key_id() != public_key {
-        return Err(Problem::new(Kind::Unauthenticated, "the key id of the proof is the public key of the body"));
+        return Err(Problem::new(Kind::Unauthenticated, Sentence::KeyOfProof));
     }
     proof.verify_signature(&key)?;
     proof.clone().verify_body(bytes).await?;

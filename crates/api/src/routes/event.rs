@@ -9,7 +9,7 @@
 use crate::follower::Follower;
 use crate::gate::Turn;
 use crate::limits;
-use crate::problem::Problem;
+use crate::problem::{Problem, Sentence};
 use crate::request_parts::Filter;
 use crate::state::State;
 use actix_web::http::header::{self, HeaderName};
@@ -101,7 +101,7 @@ pub(crate) async fn follow(
 ) -> Result<HttpResponse, Problem> {
     let seconds = query.0.seconds.unwrap_or(limits::LONGEST_STREAM_S);
     if seconds > limits::LONGEST_STREAM_S {
-        return Err(Problem::field("seconds", format!("is at most {}", limits::LONGEST_STREAM_S)));
+        return Err(Problem::field("seconds", Sentence::AtMost(limits::LONGEST_STREAM_S)));
     }
     let turn = state.streams.enter().await?;
     // In this order: what comes in while the past is read is told at least once.

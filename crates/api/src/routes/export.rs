@@ -122,7 +122,7 @@ async fn export(
     let mut response = HttpResponse::Ok();
     response
         .insert_header((header::CONTENT_TYPE, media_type))
-        .insert_header((header::CONTENT_LANGUAGE, table_file::tag(language)))
+        .insert_header((header::CONTENT_LANGUAGE, language.tag()))
         .insert_header((header::CONTENT_DISPOSITION, name));
     match format {
         Format::Csv => as_text(lines, response).await,

@@ -1,6 +1,6 @@
 //! Whether the server lives, and whether it can serve.
 
-use crate::problem::{Kind, Problem};
+use crate::problem::{Kind, Problem, Sentence};
 use crate::state::State;
 use actix_web::{get, web};
 use serde::Serialize;
@@ -39,8 +39,7 @@ pub(crate) async fn live() -> web::Json<HealthBody> {
 #[get("/health/ready")]
 pub(crate) async fn ready(state: web::Data<State>) -> Result<web::Json<HealthBody>, Problem> {
     state.registry.ready().await.map_err(|error| {
-        let detail = "the database does not answer";
-        Problem::overloaded(Kind::Unavailable, detail, crate::limits::RETRY_AFTER_S).because(error)
+        Problem::overloaded(Kind::Unavailable, Sentence::DatabaseSilent, crate::limits::RETRY_AFTER_S).because(error)
     })?;
     Ok(web::Json(HealthBody { status: "ready" }))
 }

@@ -6,8 +6,9 @@
 use crate::body;
 use crate::caller::Caller;
 use crate::edit;
+use crate::gate::{Held, Turn, holding};
 use crate::limits::MOST_FIELD_ERRORS;
-use crate::problem::{FieldProblem, Kind, Problem};
+use crate::problem::{FieldProblem, Kind, Problem, Sentence};
 use crate::request_parts::Filter;
 use crate::shown::showing;
 use crate::state::State;
@@ -17,6 +18,7 @@ use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse, post};
 use gridwork_domain::division_code::{DivisionCode, DivisionLevel};
 use gridwork_domain::id::{AreaId, ScopeId};
+use gridwork_domain::language::Bilingual;
 use gridwork_domain::schema::{DWELLING, RESIDENTS};
 use gridwork_registry::{EditError, Import, Imported, Reach, Subject};
 use gridwork_roster::{Finding, Language, Mapping, Registered, Roster, limits};
@@ -131,23 +133,25 @@ pub(crate) async fn import(
     let reach = caller.reach();
     let home = grid.map(ScopeId::from);
     if home.is_some_and(|home| !reach.contains(home)) {
-        return Err(Problem::field("grid", "is not a grid in which you register households"));
+        return Err(Problem::field("grid", Sentence::NotYourGrid));
     }
     let mapping = mapping.map(|text| Mapping::parse(&text)).transpose();
-    let mapping = mapping.map_err(|error| Problem::field("mapping", error.message(language)))?.unwrap_or_default();
+    let mapping = mapping
+        .map_err(|error| Problem::field("mapping", Bilingual::of(|language| error.message(language))))?
+        .unwrap_or_default();
     table_file::check_type(&request)?;
     let length = body::length(request.headers(), limits::LARGEST_FILE_BYTES)?;
-    let _held = state.import_memory.take(length.unwrap_or(limits::LARGEST_FILE_BYTES))?;
+    let held = state.import_memory.take(length.unwrap_or(limits::LARGEST_FILE_BYTES))?;
     let file = body::read(payload.into_inner(), limits::LARGEST_FILE_BYTES).await?;
-    let _turn = state.imports.enter().await?;
-    let read = Reading { caller: &caller, reach: &reach, home, mapping, language };
-    let roster = read.roster(file, &state).await?;
+    let turn = state.imports.enter().await?;
+    let read = Reading { caller: &caller, reach: &reach, home, mapping };
+    let (roster, _guards) = read.roster(file, (held, turn), &state).await?;
     let apply = apply.unwrap_or(false);
     let report = ImportReport::new(&roster, apply, language);
     if apply {
-        keep(&caller, &roster, &report, language, &state).await?;
+        keep(&caller, &roster, &report, &state).await?;
     }
-    Ok(HttpResponse::Ok().insert_header((header::CONTENT_LANGUAGE, table_file::tag(language))).json(report))
+    Ok(HttpResponse::Ok().insert_header((header::CONTENT_LANGUAGE, language.tag())).json(report))
 }
 
 /// How a file is read.
@@ -156,17 +160,17 @@ struct Reading<'c> {
     reach: &'c Reach,
     home: Option<ScopeId>,
     mapping: Mapping,
-    language: Language,
 }
 
 impl Reading<'_> {
     /// What the file says, beside what the registry has.
-    async fn roster(self, file: Bytes, state: &State) -> Result<Roster, Problem> {
+    async fn roster(self, file: Bytes, guards: (Held, Turn), state: &State) -> Result<(Roster, (Held, Turn)), Problem> {
         let today = self.caller.now.date_in_shanghai().ok_or_else(|| Problem::internal("the clock shows no date"))?;
-        let (mapping, language, home) = (self.mapping, self.language, self.home);
+        let (mapping, home) = (self.mapping, self.home);
         let read = move || gridwork_roster::read(&file, &mapping, today);
-        let read = tokio::task::spawn_blocking(read).await.map_err(Problem::internal)?;
-        let mut roster = read.map_err(|error| Problem::new(Kind::Invalid, error.message(language)))?;
+        let (read, mut guards) = holding(guards, read).await?;
+        let mut roster =
+            read.map_err(|error| Problem::new(Kind::Invalid, Bilingual::of(|language| error.message(language))))?;
         let areas = state.registry.areas(self.reach, None).await?.into_iter().map(|view| view.area);
         let grids = areas.filter(|area| area.code.level() == DivisionLevel::Grid);
         let grids: BTreeMap<DivisionCode, ScopeId> = grids.map(|area| (area.code, ScopeId::from(area.id))).collect();
@@ -179,27 +183,21 @@ impl Reading<'_> {
                 let told = roster.compare(grid, &there);
                 (roster, told)
             };
-            let (compared, told) = tokio::task::spawn_blocking(compare).await.map_err(Problem::internal)?;
-            roster = compared;
+            let ((compared, told), kept) = holding(guards, compare).await?;
+            (roster, guards) = (compared, kept);
             let subject = |household| Subject { scope: grid, household, resident: None };
             let persons: BTreeSet<_> = told.iter().copied().map(subject).collect();
             let shown = showing(self.caller, &[RESIDENTS, DWELLING], &persons, told.len());
             state.registry.note_shown(self.caller.staff, persons, shown, self.caller.now).await?;
         }
-        Ok(roster)
+        Ok((roster, guards))
     }
 }
 
 /// Registers everybody who is new, in one transaction.
-async fn keep(
-    caller: &Caller,
-    roster: &Roster,
-    report: &ImportReport,
-    language: Language,
-    state: &State,
-) -> Result<(), Problem> {
+async fn keep(caller: &Caller, roster: &Roster, report: &ImportReport, state: &State) -> Result<(), Problem> {
     if roster.findings.problems_found > 0 {
-        return Err(refused(roster, language));
+        return Err(refused(roster));
     }
     let (by, now) = (caller.staff, caller.now);
     let edits = roster.edits(now).into_iter().map(|(home, edit)| Import { by, edit, home: Some(home) });
@@ -212,18 +210,18 @@ async fn keep(
     match state.registry.import(edits, now, answer).await {
         Ok(_) => Ok(()),
         Err(error) => Err(match error.source {
-            EditError::Exists => {
-                Problem::new(Kind::Conflict, "the same file is being imported by somebody else: try it again")
-            }
+            EditError::Exists => Problem::new(Kind::Conflict, Sentence::SameFile),
             other => other.into(),
         }),
     }
 }
 
 /// A file that was to be imported and has problems: nothing of it is kept.
-fn refused(roster: &Roster, language: Language) -> Problem {
-    let field =
-        |one: &Finding| FieldProblem { field: one.place_in_words(language), detail: one.reason.message(language) };
+fn refused(roster: &Roster) -> Problem {
+    let field = |one: &Finding| FieldProblem {
+        field: Bilingual::of(|language| one.place_in_words(language)),
+        detail: Bilingual::of(|language| one.reason.message(language)),
+    };
     Problem::fields(roster.findings.problems.iter().take(MOST_FIELD_ERRORS).map(field).collect())
 }
 

@@ -9,7 +9,7 @@
 use crate::body::Body;
 use crate::caller::Caller;
 use crate::limits::{LARGEST_SIGN_IN_BODY_BYTES, MOST_REVEALED_FIELDS};
-use crate::problem::{Kind, Problem};
+use crate::problem::{Kind, Problem, Sentence};
 use crate::record::FieldValue;
 use crate::request_parts::{Ids, sentence};
 use crate::shown::{Revealed, Shown};
@@ -171,8 +171,7 @@ async fn reveal(
     let fields = fields_of(&path.container, &names)?;
     let sight = caller.sight_with_reason(view.scope, household);
     if let Some(field) = fields.iter().find(|field| sight.manner(field) != Manner::Full) {
-        let detail = format!("no assignment of yours lets you see {} in full here", field.name);
-        return Err(Problem::new(Kind::Forbidden, detail));
+        return Err(Problem::new(Kind::Forbidden, Sentence::NotInFull(field.name)));
     }
     let record = view.household.record(&path).cloned().unwrap_or_default();
     let is_asked = |name: &str| fields.iter().any(|field| field.name == name);
@@ -195,11 +194,11 @@ async fn reveal(
 /// The fields of these names.
 fn fields_of(container: &str, names: &[String]) -> Result<Vec<&'static Field>, Problem> {
     if !(1..=MOST_REVEALED_FIELDS).contains(&names.len()) {
-        return Err(Problem::field("fields", format!("names 1 to {MOST_REVEALED_FIELDS} fields")));
+        return Err(Problem::field("fields", Sentence::Fields(MOST_REVEALED_FIELDS)));
     }
     let container = SCHEMA_1.container(container).ok_or_else(|| Problem::internal("there is no such container"))?;
     let field = |name: &String| {
-        let unknown = || Problem::field("fields", format!("{name:?} is no field of {}", container.name));
+        let unknown = || Problem::field("fields", Sentence::NoSuchField(name.clone(), container.name));
         container.field(name).ok_or_else(unknown)
     };
     names.iter().map(field).collect()

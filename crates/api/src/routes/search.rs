@@ -9,6 +9,7 @@ use crate::state::State;
 use crate::view::PageBody;
 use actix_web::{get, web};
 use gridwork_domain::id::AreaId;
+use gridwork_domain::language::Bilingual;
 use gridwork_domain::search::{Query, Rank};
 use gridwork_registry::{SearchFilter, SearchHit};
 use serde::{Deserialize, Serialize};
@@ -140,7 +141,8 @@ pub(crate) async fn search(
 ) -> Result<web::Json<PageBody<SearchHitBody>>, Problem> {
     let SearchQuery { q, area, need, after, limit } = query.0;
     let (after, limit) = page(after.as_deref(), limit)?;
-    let query = Query::parse(&q).map_err(|error| Problem::field("q", error.to_string()))?;
+    let query =
+        Query::parse(&q).map_err(|error| Problem::field("q", Bilingual::of(|language| error.message(language))))?;
     let filter = SearchFilter { query, area, need: searched("need", need, LONGEST_NEED_KIND)? };
     let found = state.registry.search(&caller.reach(), filter, after, limit).await?;
     Ok(web::Json(PageBody::of(Shown::to(&caller, &state, found).await?)))

@@ -4,7 +4,8 @@ use crate::body::Body;
 use crate::caller::Caller;
 use crate::clock;
 use crate::limits::LARGEST_SIGN_IN_BODY_BYTES;
-use crate::problem::{Kind, Problem};
+use crate::problem::{Kind, Problem, Sentence};
+use crate::rate::WithinRate;
 use crate::request_parts::Ids;
 use crate::routes::sign_in::SignedIn;
 use crate::state::State;
@@ -75,17 +76,16 @@ impl SessionsBody {
 )]
 #[post("/v1/sign-in/refresh")]
 pub(crate) async fn refresh(
+    _: WithinRate,
     body: Body<Refresh, LARGEST_SIGN_IN_BODY_BYTES>,
     state: web::Data<State>,
 ) -> Result<web::Json<SignedIn>, Problem> {
     let now = clock::now();
-    let refused = |detail: &str| Problem::new(Kind::Unauthenticated, detail);
+    let refused = |detail| Problem::new(Kind::Unauthenticated, detail);
     match state.registry.refresh(&body.0.refresh_token, now).await? {
         Refreshed::GoesOn(staff, begun) => SignedIn::answer(&state, staff, begun, now).await,
-        Refreshed::Ended => Err(refused("this is no refresh token of a session that goes on: sign in again")),
-        Refreshed::Reused => {
-            Err(refused("this token was used before, so that somebody else may have it: the session has ended"))
-        }
+        Refreshed::Ended => Err(refused(Sentence::NoRefreshToken)),
+        Refreshed::Reused => Err(refused(Sentence::RefreshReused)),
     }
 }
 

@@ -3,7 +3,8 @@
 use crate::body::Body;
 use crate::clock;
 use crate::limits::{ACCESS_TOKEN_S, LARGEST_SIGN_IN_BODY_BYTES};
-use crate::problem::{Kind, Problem};
+use crate::problem::{Kind, Problem, Sentence};
+use crate::rate::WithinRate;
 use crate::state::State;
 use crate::view::{AreaReference, Person};
 use actix_web::{post, web};
@@ -84,6 +85,7 @@ impl From<Grant> for RoleBody {
 )]
 #[post("/v1/sign-in")]
 pub(crate) async fn sign_in(
+    _: WithinRate,
     body: Body<SignIn, LARGEST_SIGN_IN_BODY_BYTES>,
     state: web::Data<State>,
 ) -> Result<web::Json<SignedIn>, Problem> {
@@ -93,11 +95,10 @@ pub(crate) async fn sign_in(
     let (staff, begun) = match state.registry.sign_in(with, now).await? {
         gridwork_registry::SignedIn::Proven(staff, begun) => (staff, begun),
         gridwork_registry::SignedIn::CodeNeeded => {
-            return Err(Problem::new(Kind::CodeNeeded, "send the code that your authenticator app shows, too"));
+            return Err(Problem::new(Kind::CodeNeeded, Sentence::CodeToo));
         }
         gridwork_registry::SignedIn::Refused => {
-            let detail = "name and password, or the code, do not go together; after several failures wait a while";
-            return Err(Problem::new(Kind::Unauthenticated, detail));
+            return Err(Problem::new(Kind::Unauthenticated, Sentence::SignInRefused));
         }
     };
     SignedIn::answer(&state, staff, begun, now).await

@@ -58,6 +58,25 @@ async fn a_request_that_is_sent_twice_leaves_the_same_registry() {
 }
 
 #[tokio::test]
+async fn an_office_of_a_role_that_a_later_release_knows_stops_nobodys_documents() {
+    let district = District::open().await;
+    let (mut phone, mut other) = (district.phone(LEADERS[0]).await, district.phone(LEADERS[1]).await);
+    let sql = "UPDATE assignment SET role = 'steward' WHERE staff = x'";
+    district.database.damage(&format!("{sql}{}'", "02".repeat(16)));
+    let new = register();
+    phone.record(&new, scope(0));
+    assert_eq!(coded(&phone.sync(&district).await), [(Merged, "")]);
+    // Whose office it is does nothing by it, and freezes nothing.
+    other.record(&register(), scope(1));
+    let fates = other.sync(&district).await;
+    assert!(fates.iter().all(|(_, code)| code.as_deref() != Some(FROZEN)), "{fates:?}");
+    phone.record(&visit(new.household, "还好"), scope(0));
+    assert_eq!(coded(&phone.sync(&district).await), [(Merged, "")]);
+    let report = district.verify().await;
+    assert_eq!(report.documents, 2);
+}
+
+#[tokio::test]
 async fn a_captured_request_is_refused_also_after_a_restart() {
     let District { registry, settings, database } = District::open().await;
     let district = District { registry, settings, database };

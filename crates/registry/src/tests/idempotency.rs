@@ -5,7 +5,11 @@ use gridwork_domain::instant::Instant;
 const LEASE_MS: i64 = 10_000;
 
 async fn attempt(district: &District, key: &str, body: &str, at: Instant) -> Attempted {
-    district.registry.attempt(AGENT, key, &[body.as_bytes()], LEASE_MS, at).await.unwrap()
+    attempt_within(district, key, body, &Reach::from_iter([scope(0), scope(1)]), at).await
+}
+
+async fn attempt_within(district: &District, key: &str, body: &str, reach: &Reach, at: Instant) -> Attempted {
+    district.registry.attempt(AGENT, key, &[body.as_bytes()], LEASE_MS, reach, at).await.unwrap()
 }
 
 async fn first(district: &District, key: &str, at: Instant) -> Attempt {
@@ -45,10 +49,22 @@ async fn what_was_done_is_answered_again_and_another_request_with_the_key_is_tol
     assert_eq!(kept, answer(&there[0]));
     assert_eq!(attempt(&district, "k", "other", NOW).await, Attempted::OtherRequest);
     // Somebody else's key is another key.
-    let other = district.registry.attempt(LEADERS[0], "k", &[b"body"], LEASE_MS, NOW).await.unwrap();
+    let other = district.registry.attempt(LEADERS[0], "k", &[b"body"], LEASE_MS, &Reach::default(), NOW).await.unwrap();
     assert!(matches!(other, Attempted::New(_)));
     // A day later it is a new one, and what else is old is forgotten.
     first(&district, "k", NOW.plus_ms(KEPT_MS)).await;
+}
+
+#[tokio::test]
+async fn an_answer_is_not_given_again_to_who_no_longer_sees_the_area() {
+    let district = District::open().await;
+    let one = first(&district, "k", NOW).await;
+    register(&district, one).await.unwrap();
+    for gone in [Reach::default(), Reach::from_iter([scope(1)])] {
+        assert_eq!(attempt_within(&district, "k", "body", &gone, NOW).await, Attempted::OutOfReach);
+    }
+    assert!(matches!(attempt(&district, "k", "body", NOW).await, Attempted::Kept(_)));
+    assert_eq!(households(&district).await.len(), 1);
 }
 
 #[tokio::test]
@@ -92,7 +108,9 @@ async fn sixteen(district: &District) -> Vec<Attempted> {
     let mut asking = tokio::task::JoinSet::new();
     for _ in 0..16 {
         let registry = district.registry.clone();
-        asking.spawn(async move { registry.attempt(AGENT, "k", &[b"body"], LEASE_MS, NOW).await.unwrap() });
+        asking.spawn(async move {
+            registry.attempt(AGENT, "k", &[b"body"], LEASE_MS, &Reach::default(), NOW).await.unwrap()
+        });
     }
     asking.join_all().await
 }

@@ -1,0 +1,263 @@
+//! How often each caller may ask: so many requests in each minute, counted by all nodes together where there is a Redis,
+//! and by each node for itself where there is none, or while it does not answer.
+//!
+//! What locks an account after wrong passwords is the registry's; this keeps one caller from taking the time of others.
+//!
+//! **Invariant:** nothing waits for Redis longer than [`limits::RATE_ANSWERED_WITHIN_MS`], and nothing at all for a second
+//! after it failed; what is counted never lets more through than each node's own count does.
+
+use crate::clock;
+use crate::limits;
+use crate::problem::{Kind, Problem, Sentence};
+use crate::relay::RedisUrl;
+use crate::settings::Settings;
+use crate::source::Proxies;
+use crate::state::State;
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest};
+use futures_util::future::LocalBoxFuture;
+use gridwork_domain::id::{DeviceId, SessionId, StaffId};
+use gridwork_domain::instant::Instant;
+use redis::aio::MultiplexedConnection;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant as Moment};
+use tokio::time::timeout;
+
+/// Milliseconds of a window.
+const WINDOW_MS: i64 = 60 * 1_000;
+/// Counts one more, in a row that Redis forgets by itself: in one step, whoever else counts.
+const COUNT: &str =
+    "local n = redis.call('INCR', KEYS[1]) if n == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end return n";
+
+/// Whose requests are counted together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Whose {
+    /// A session of a member of staff.
+    Session(SessionId),
+    /// The keys of a machine client.
+    Keys(StaffId),
+    /// A phone.
+    Device(DeviceId),
+    /// Whoever asks from an address without being known yet.
+    Source(IpAddr),
+    /// Everybody beyond those that are counted one by one.
+    Others,
+}
+
+/// What all workers count.
+pub(crate) struct Rates {
+    per_caller: u32,
+    per_source: u32,
+    proxies: Proxies,
+    window: Mutex<Window>,
+    shared: Option<Shared>,
+}
+
+#[derive(Default)]
+struct Window {
+    number: i64,
+    counts: BTreeMap<Whose, u32>,
+}
+
+/// The Redis by which nodes count together.
+struct Shared {
+    redis: redis::Client,
+    line: Mutex<Line>,
+}
+
+#[derive(Default)]
+struct Line {
+    connection: Option<MultiplexedConnection>,
+    /// Redis is not asked before.
+    silent_until: Option<Moment>,
+}
+
+/// The request came from an address that did not ask too often. First among the arguments of a handler that anybody reaches.
+#[derive(Debug)]
+pub(crate) struct WithinRate;
+
+impl FromRequest for WithinRate {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let state = State::of(request);
+        let request = request.clone();
+        Box::pin(async move {
+            let state = state?;
+            let source = state.rates.proxies.source(&request).unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
+            state.rates.count(Whose::Source(whole_network(source)), clock::now()).await?;
+            Ok(Self)
+        })
+    }
+}
+
+impl Rates {
+    /// What the settings say.
+    pub(crate) fn new(settings: &Settings) -> Self {
+        Self {
+            per_caller: settings.requests_per_minute,
+            per_source: settings.sign_ins_per_minute,
+            proxies: settings.trusted_proxies.clone(),
+            window: Mutex::default(),
+            shared: settings.redis.as_ref().map(Shared::new),
+        }
+    }
+
+    /// Counts a request.
+    ///
+    /// # Errors
+    /// A problem that says when to come again, if there were too many in this minute.
+    pub(crate) async fn count(&self, whose: Whose, now: Instant) -> Result<(), Problem> {
+        let most = if matches!(whose, Whose::Source(_)) { self.per_source } else { self.per_caller };
+        if most == 0 {
+            return Ok(());
+        }
+        let number = now.ms().div_euclid(WINDOW_MS);
+        let mut counted = self.count_here(whose, number);
+        if counted <= most
+            && let Some(shared) = &self.shared
+        {
+            counted = shared.count(whose, number).await.unwrap_or(counted);
+        }
+        if counted <= most {
+            return Ok(());
+        }
+        let left_ms = (number + 1) * WINDOW_MS - now.ms();
+        let left_s = u32::try_from(left_ms.max(1).unsigned_abs().div_ceil(1_000)).unwrap_or(1);
+        Err(Problem::overloaded(Kind::TooMany, Sentence::TooOften(left_s), left_s))
+    }
+
+    fn count_here(&self, whose: Whose, number: i64) -> u32 {
+        let mut window = lock(&self.window);
+        if window.number != number {
+            *window = Window { number, counts: BTreeMap::new() };
+        }
+        let is_one_of_many = window.counts.len() >= limits::MOST_RATED && !window.counts.contains_key(&whose);
+        let count = window.counts.entry(if is_one_of_many { Whose::Others } else { whose }).or_default();
+        *count = count.saturating_add(1);
+        *count
+    }
+}
+
+impl Shared {
+    fn new(redis: &RedisUrl) -> Self {
+        Self { redis: redis.client(), line: Mutex::default() }
+    }
+
+    /// How many were counted by all nodes, with this one; `None` if Redis does not say so in time.
+    async fn count(&self, whose: Whose, number: i64) -> Option<u32> {
+        let kept = {
+            let line = lock(&self.line);
+            if line.silent_until.is_some_and(|until| Moment::now() < until) {
+                return None;
+            }
+            line.connection.clone()
+        };
+        let was_kept = kept.is_some();
+        let asked = async {
+            let mut connection = match kept {
+                Some(kept) => kept,
+                None => self.redis.get_multiplexed_async_connection().await?,
+            };
+            let key = format!("gridwork:rate:{number}:{whose}");
+            let count: u32 =
+                redis::cmd("EVAL").arg(COUNT).arg(1).arg(key).arg(2 * WINDOW_MS).query_async(&mut connection).await?;
+            redis::RedisResult::Ok((connection, count))
+        };
+        let answer = timeout(Duration::from_millis(limits::RATE_ANSWERED_WITHIN_MS), asked).await;
+        let mut line = lock(&self.line);
+        if let Ok(Ok((connection, count))) = answer {
+            if !was_kept {
+                line.connection = Some(connection);
+            }
+            return Some(count);
+        }
+        let silence = Duration::from_millis(limits::RATE_SILENCE_MS);
+        *line = Line { connection: None, silent_until: Some(Moment::now() + silence) };
+        None
+    }
+}
+
+impl fmt::Display for Whose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Session(id) => write!(f, "session:{id}"),
+            Self::Keys(of) => write!(f, "keys:{of}"),
+            Self::Device(id) => write!(f, "device:{id}"),
+            Self::Source(address) => write!(f, "source:{address}"),
+            Self::Others => f.write_str("others"),
+        }
+    }
+}
+
+/// Of IPv6, the network of 64 bits that one subscriber has at least.
+fn whole_network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+    }
+}
+
+/// Whoever panicked while holding the lock left it whole: it is changed in one step.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::ResponseError;
+
+    fn rates(redis: Option<&str>) -> Rates {
+        let mut settings = Settings::in_folder("nowhere");
+        (settings.requests_per_minute, settings.sign_ins_per_minute) = (3, 2);
+        settings.redis = redis.map(|url| RedisUrl::parse(url).expect("a URL"));
+        Rates::new(&settings)
+    }
+
+    const NOON: Instant = Instant::from_ms(1_790_000_000_000 / WINDOW_MS * WINDOW_MS + 45_500);
+
+    #[actix_web::test]
+    async fn each_caller_has_so_many_requests_in_a_minute() {
+        let rates = rates(None);
+        let [one, other] = [1, 2].map(|byte| Whose::Device(DeviceId::from_bytes([byte; 16])));
+        for _ in 0..3 {
+            rates.count(one, NOON).await.expect("let in");
+        }
+        let refused = rates.count(one, NOON).await.expect_err("refused").error_response();
+        assert_eq!(refused.status().as_u16(), 429);
+        assert_eq!(refused.headers().get("retry-after").expect("a header"), "15");
+        rates.count(other, NOON).await.expect("let in");
+        rates.count(one, NOON.plus_ms(14_500)).await.expect("let in in the next minute");
+    }
+
+    #[actix_web::test]
+    async fn beyond_those_that_are_counted_one_by_one_all_others_count_together() {
+        let rates = rates(None);
+        let source = |number: usize| Whose::Source(Ipv6Addr::from_bits((number as u128) << 64).into());
+        for number in 0..limits::MOST_RATED {
+            rates.count_here(source(number), 1);
+        }
+        assert_eq!(rates.count_here(source(0), 1), 2);
+        assert_eq!([rates.count_here(source(limits::MOST_RATED), 1), rates.count_here(source(usize::MAX), 1)], [1, 2]);
+        assert_eq!(lock(&rates.window).counts.len(), limits::MOST_RATED + 1);
+    }
+
+    #[actix_web::test]
+    async fn a_redis_that_says_nothing_costs_one_short_wait_a_second_and_each_node_counts_by_itself() {
+        let mute = std::net::TcpListener::bind("127.0.0.1:0").expect("an address");
+        let rates = rates(Some(&format!("redis://{}/", mute.local_addr().expect("an address"))));
+        let whose = Whose::Device(DeviceId::from_bytes([1; 16]));
+        let begun = Moment::now();
+        for _ in 0..3 {
+            rates.count(whose, NOON).await.expect("let in");
+        }
+        let took = begun.elapsed();
+        assert!(rates.count(whose, NOON).await.is_err());
+        assert!(took < Duration::from_millis(3 * limits::RATE_ANSWERED_WITHIN_MS), "{took:?}");
+    }
+}
