@@ -8,6 +8,7 @@ mod phone;
 mod serve;
 mod setup;
 mod tables;
+mod telemetry;
 
 use clap::{Parser, Subcommand};
 use gridwork_domain::instant::Instant;

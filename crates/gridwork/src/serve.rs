@@ -1,12 +1,10 @@
 //! `gridwork serve` and `gridwork verify`: the server, and the check of what it keeps.
 
+use crate::telemetry::Telemetry;
 use gridwork_api::{Application, Settings};
 use gridwork_registry::Registry;
 use std::error::Error;
-use std::io::{self, IsTerminal};
 use std::process::ExitCode;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
 
 /// Serves until SIGTERM or SIGINT.
 ///
@@ -14,7 +12,7 @@ use tracing_subscriber::filter::LevelFilter;
 /// Wrong settings, a database that cannot be opened, or an address that cannot be had; each says what to do.
 pub(crate) fn serve() -> Result<(), Box<dyn Error>> {
     let settings = Settings::from_environment()?;
-    start_log();
+    let telemetry = Telemetry::start()?;
     settings.make_data_dir()?;
     let registry = Registry::open(&settings.registry_with_keys()?)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -22,8 +20,10 @@ pub(crate) fn serve() -> Result<(), Box<dyn Error>> {
         let application = Application::build(&settings, registry)?;
         println!("gridwork serves http://{}", application.address());
         application.run_until_stopped().await?;
-        Ok(())
-    })
+        Ok::<_, Box<dyn Error>>(())
+    })?;
+    drop(telemetry);
+    Ok(())
 }
 
 /// Checks everything that the registry keeps against its change log.
@@ -49,11 +49,4 @@ pub(crate) fn verify(json: bool) -> Result<ExitCode, Box<dyn Error>> {
         );
     }
     Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// Lines for people on a terminal, JSON elsewhere; `RUST_LOG` says how much.
-fn start_log() {
-    let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).from_env_lossy();
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    if io::stderr().is_terminal() { log.init() } else { log.json().init() }
 }
