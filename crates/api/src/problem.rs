@@ -189,7 +189,7 @@ pub(crate) struct ProblemBody {
 #[derive(Debug)]
 pub(crate) struct Problem {
     kind: Kind,
-    detail: Bilingual,
+    detail: Box<Bilingual>,
     errors: Vec<FieldProblem>,
     server_time: Option<Instant>,
     retry_after_s: Option<u32>,
@@ -202,7 +202,7 @@ impl Problem {
     pub(crate) fn new(kind: Kind, detail: impl Into<Bilingual>) -> Self {
         Self {
             kind,
-            detail: detail.into(),
+            detail: Box::new(detail.into()),
             errors: Vec::new(),
             server_time: None,
             retry_after_s: None,
