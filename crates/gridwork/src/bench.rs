@@ -8,7 +8,7 @@
 mod callers;
 mod report;
 
-use crate::demo::{City, MOST_HOMES, MemoryWatch, PASSWORD, Stage};
+use crate::demo::{City, CityGrid, MOST_HOMES, MemoryWatch, PASSWORD, Stage};
 use callers::{Asked, Callers, Pace};
 use gridwork_api::Settings;
 use gridwork_domain::edit::Action;
@@ -72,6 +72,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     eprintln!("seed {}", arguments.seed);
     let city =
         City::new(arguments.seed, arguments.homes as usize, gridwork_domain::instant::Instant::from_ms(BEGINS_MS));
+    let caller = callers::id(0);
     let filled = if arguments.filled { None } else { Some(fill(&settings, &city, arguments.callers)?) };
     let queries = queries(&city, arguments.seed);
     let server = Server::start()?;
@@ -81,7 +82,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let paced = Pace::Every(Duration::from_millis(arguments.pace_ms));
     let measure = |pace: Pace| -> Result<Searching, Box<dyn Error>> {
         let ours = callers.search(&queries, pace, lasting)?;
-        let bare = bare(&settings, &queries, arguments.callers, pace, lasting)?;
+        let bare = bare(&settings, caller, &queries, arguments.callers, pace, lasting)?;
         Ok(Searching::new(ours, bare))
     };
     let report = Report {
@@ -110,36 +111,33 @@ fn fill(settings: &Settings, city: &City, callers: u32) -> Result<Filled, Box<dy
     let registry = Registry::open(&settings.registry)?;
     let now = crate::now();
     let top = city.areas.first().ok_or("a city has areas")?.id;
-    let mut random = ChaCha8Rng::seed_from_u64(0xca11);
     let mut steps: Vec<_> = city.areas.iter().cloned().map(Administration::OpenArea).collect();
-    let mut by = None;
     for caller in 0..callers {
-        let id = StaffId::new(now, random.random());
+        let id = callers::id(caller);
         let staff = Staff { id, name: format!("坐席{caller}"), sign_in: callers::sign_in_name(caller) };
         steps.push(Administration::AppointStaff { staff, password: Some(PASSWORD.to_owned()) });
         let assignment = Assignment { staff: id, role: Role::CallAgent, area: top, from: now.plus_ms(-1), until: None };
         steps.push(Administration::Assign(assignment));
-        by = Some(id);
     }
-    let by = by.ok_or("there are callers")?;
+    let by = callers::id(0);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(registry.set_up(steps, now))?;
     let begun = Instant::now();
     let homes: usize = city.homes();
     let stage = Stage::begin("homes registered", homes as u64);
+    // The first by itself, as it makes the caller known as the author of changes.
+    let first = city.grids.first().map(|grid| registrations(city, grid, by)).unwrap_or_default();
     let (next, failed) = (AtomicUsize::new(0), Mutex::new(None));
-    let residents = AtomicUsize::new(0);
+    let residents = AtomicUsize::new(first.iter().map(|one| people(&one.edit.action)).sum());
+    stage.advance(first.len() as u64);
+    registry.import_edits(first, now)?;
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
-                let batches: Vec<_> = city.grids.chunks(GRIDS_OF_BATCH).collect();
+                let batches: Vec<_> = city.grids.get(1..).unwrap_or_default().chunks(GRIDS_OF_BATCH).collect();
                 while let Some(grids) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let edits: Vec<Import> = grids
-                        .iter()
-                        .flat_map(|grid| city.edits(grid).into_iter().map(|edit| (ScopeId::from(grid.area), edit)))
-                        .map(|(home, edit)| Import { by, edit, home: Some(home) })
-                        .collect();
+                    let edits: Vec<Import> = grids.iter().flat_map(|grid| registrations(city, grid, by)).collect();
                     let count = edits.len() as u64;
                     residents.fetch_add(edits.iter().map(|one| people(&one.edit.action)).sum(), Ordering::Relaxed);
                     if let Err(error) = registry.import_edits(edits, now) {
@@ -159,6 +157,11 @@ fn fill(settings: &Settings, city: &City, callers: u32) -> Result<Filled, Box<dy
     let elapsed = begun.elapsed();
     runtime.block_on(registry.close())?;
     Ok(Filled::new(homes as u64, residents.into_inner() as u64, elapsed))
+}
+
+fn registrations(city: &City, grid: &CityGrid, by: StaffId) -> Vec<Import> {
+    let home = Some(ScopeId::from(grid.area));
+    city.edits(grid).into_iter().map(|edit| Import { by, edit, home }).collect()
 }
 
 fn people(action: &Action) -> usize {
@@ -199,6 +202,7 @@ fn text<'a>(fields: &'a Fields, name: &str) -> Option<&'a str> {
 /// The bare statements, asked by as many at once, each over a connection of its own.
 fn bare(
     settings: &Settings,
+    by: StaffId,
     queries: &[Token],
     callers: u32,
     pace: Pace,
@@ -209,7 +213,7 @@ fn bare(
         yardsticks.push(Yardstick::open(&settings.registry)?);
     }
     callers::ask(queries, pace, lasting, yardsticks, |yardstick: &mut Yardstick, token| {
-        yardstick.search(token, callers::PAGE_ROWS).map(|_| Asked).map_err(Into::into)
+        yardstick.search(by, token, callers::PAGE_ROWS, crate::now()).map(|_| Asked).map_err(Into::into)
     })
 }
 
@@ -222,6 +226,7 @@ impl Server {
             .arg("serve")
             .env("GRIDWORK_ADDRESS", "127.0.0.1:0")
             .env("GRIDWORK_METRICS_ADDRESS", "off")
+            .env("GRIDWORK_REQUESTS_PER_MINUTE", "0")
             .env("RUST_LOG", "warn")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

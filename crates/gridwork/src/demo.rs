@@ -18,7 +18,7 @@ mod seed;
 mod stages;
 mod worker;
 
-pub(crate) use district::{City, MOST_HOMES};
+pub(crate) use district::{City, CityGrid, MOST_HOMES};
 pub(crate) use memory::MemoryWatch;
 pub(crate) use seed::PASSWORD;
 pub(crate) use worker::{Step, run as run_step};

@@ -2,10 +2,12 @@
 //!
 //! **Invariant:** a search that is late keeps its caller from the next one, and its whole time counts.
 
+use gridwork_domain::id::StaffId;
+use gridwork_domain::instant::Instant;
 use gridwork_domain::search::Token;
 use std::error::Error;
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::{self, Duration};
 
 /// Rows that a caller asks for: what a screen shows.
 pub(super) const PAGE_ROWS: u32 = 20;
@@ -29,6 +31,13 @@ pub(super) struct Asked;
 pub(super) struct Callers {
     server: String,
     tokens: Vec<(ureq::Agent, String)>,
+}
+
+/// A caller's id, the same in each run.
+pub(super) fn id(caller: u32) -> StaffId {
+    let mut bytes = [0xca; 10];
+    bytes[..4].copy_from_slice(&caller.to_be_bytes());
+    StaffId::new(Instant::from_ms(0), bytes)
 }
 
 /// Under which a caller signs in.
@@ -78,7 +87,7 @@ pub(super) fn ask<C: Send>(
     search: impl Fn(&mut C, &Token) -> Result<Asked, Box<dyn Error>> + Sync,
 ) -> Result<Vec<Duration>, Box<dyn Error>> {
     let (all, failed) = (Mutex::new(Vec::new()), Mutex::new(None));
-    let (count, begun) = (callers.len(), Instant::now());
+    let (count, begun) = (callers.len(), time::Instant::now());
     std::thread::scope(|scope| {
         for (place, mut caller) in callers.into_iter().enumerate() {
             let (all, failed, search) = (&all, &failed, &search);
@@ -93,15 +102,15 @@ pub(super) fn ask<C: Send>(
                 while begun.elapsed() < lasting
                     && let Some(query) = queries.next()
                 {
-                    std::thread::sleep(due.saturating_duration_since(Instant::now()));
-                    let asked = Instant::now();
+                    std::thread::sleep(due.saturating_duration_since(time::Instant::now()));
+                    let asked = time::Instant::now();
                     if let Err(error) = search(&mut caller, query) {
                         *lock(failed) = Some(format!("{}: {error}", query.word));
                         break;
                     }
                     took.push(asked.elapsed());
                     if let Pace::Every(time) = pace {
-                        due = Instant::now().max(due + time);
+                        due = time::Instant::now().max(due + time);
                     }
                 }
                 lock(all).append(&mut took);

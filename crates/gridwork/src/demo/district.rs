@@ -25,7 +25,7 @@ mod year;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use city::{City, MOST_HOMES};
+pub(crate) use city::{City, CityGrid, MOST_HOMES};
 pub(crate) use day::KnownHousehold;
 
 use calendar::{DAY_MS, midnight};

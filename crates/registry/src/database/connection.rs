@@ -77,7 +77,7 @@ impl Opener {
     /// A connection for writing.
     ///
     /// On SQLite an acknowledged change needs `synchronous=FULL`: with NORMAL a power cut may take back what was answered.
-    pub(super) fn writer(&self) -> Result<Connection, OpenError> {
+    pub(crate) fn writer(&self) -> Result<Connection, OpenError> {
         let mut connection = self.establish()?;
         let settings = match &connection {
             Connection::Sqlite(_) => format!(
@@ -107,7 +107,7 @@ impl Opener {
     }
 
     /// A connection for reading a database that is there and up to date, for as long as it takes.
-    pub(crate) fn existing(&self) -> Result<Connection, OpenError> {
+    pub(super) fn existing(&self) -> Result<Connection, OpenError> {
         if let Target::Sqlite(path) = &self.target
             && !path.is_file()
         {

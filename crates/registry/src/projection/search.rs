@@ -5,7 +5,7 @@
 //!
 //! **Invariant:** the rows of a household are the tokens of what its other rows say.
 
-use super::rows::{HouseholdRow, HouseholdRows, NeedRow, ResidentRow};
+use super::rows::HouseholdRows;
 use crate::database::{Connection, Id, PlaceBlob};
 use crate::tables::{household, need, resident, search};
 use diesel::prelude::*;
@@ -23,12 +23,64 @@ pub(crate) struct SearchRow {
     pub(crate) place: PlaceBlob,
 }
 
-/// What a household is found by: its own rows.
+/// What is searched, of whole rows or of what is findable of them.
+macro_rules! searched {
+    ($household:expr, $residents:expr, $needs:expr) => {
+        Searched {
+            address: $household.address.as_deref(),
+            doors: [$household.building.as_deref(), $household.unit.as_deref(), $household.door.as_deref()],
+            contact_phone: $household.contact_phone.as_deref(),
+            residents: $residents
+                .iter()
+                .map(|row| SearchedResident {
+                    name: row.name.as_deref(),
+                    phones: [row.phone.as_deref(), row.second_phone.as_deref()],
+                })
+                .collect(),
+            needs: $needs.iter().map(|row| row.kind.as_str()).collect(),
+        }
+    };
+}
+
+/// What a household is found by, of its own rows: a search reads no other column.
 pub(crate) struct Findable {
-    pub(crate) household: HouseholdRow,
+    pub(crate) household: FindableHousehold,
     /// In the order of their ids.
-    pub(crate) residents: Vec<ResidentRow>,
-    pub(crate) needs: Vec<NeedRow>,
+    pub(crate) residents: Vec<FindableResident>,
+    pub(crate) needs: Vec<FindableNeed>,
+}
+
+/// Of a household's row, what it is found by.
+#[derive(Debug, Queryable, Selectable)]
+#[diesel(table_name = household)]
+pub(crate) struct FindableHousehold {
+    pub(crate) id: Id,
+    pub(crate) scope: Id,
+    pub(crate) contact_phone: Option<String>,
+    pub(crate) address: Option<String>,
+    pub(crate) building: Option<String>,
+    pub(crate) unit: Option<String>,
+    pub(crate) door: Option<String>,
+}
+
+/// Of a resident's row, what they are found by.
+#[derive(Debug, Queryable, Selectable)]
+#[diesel(table_name = resident)]
+pub(crate) struct FindableResident {
+    household: Id,
+    pub(crate) id: Id,
+    pub(crate) name: Option<String>,
+    pub(crate) phone: Option<String>,
+    pub(crate) second_phone: Option<String>,
+}
+
+/// Of a need's row, what narrows a search.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = need)]
+pub(crate) struct FindableNeed {
+    household: Id,
+    pub(crate) subject: String,
+    pub(crate) kind: String,
 }
 
 impl Findable {
@@ -37,18 +89,18 @@ impl Findable {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        let households: Vec<HouseholdRow> = household::table
+        let households: Vec<FindableHousehold> = household::table
             .filter(household::id.eq_any(ids))
             .order(household::id)
-            .select(HouseholdRow::as_select())
+            .select(FindableHousehold::as_select())
             .load(connection)?;
-        let residents: Vec<ResidentRow> = resident::table
+        let residents: Vec<FindableResident> = resident::table
             .filter(resident::household.eq_any(ids))
             .order((resident::household, resident::id))
-            .select(ResidentRow::as_select())
+            .select(FindableResident::as_select())
             .load(connection)?;
-        let needs: Vec<NeedRow> =
-            need::table.filter(need::household.eq_any(ids)).select(NeedRow::as_select()).load(connection)?;
+        let needs: Vec<FindableNeed> =
+            need::table.filter(need::household.eq_any(ids)).select(FindableNeed::as_select()).load(connection)?;
         let mut residents = residents.into_iter().peekable();
         let all = households.into_iter().map(|household| {
             let id = household.id;
@@ -62,18 +114,18 @@ impl Findable {
 
     /// What of it is searched.
     pub(crate) fn searched(&self) -> Searched<'_> {
-        searched(&self.household, &self.residents, &self.needs)
+        searched!(self.household, self.residents, self.needs)
     }
 
     /// Its rows of words.
     pub(crate) fn rows(&self) -> BTreeSet<SearchRow> {
-        words(&self.household, &self.searched())
+        words((self.household.scope, self.household.id), &self.searched())
     }
 }
 
 /// The rows of words of a household.
 pub(crate) fn search_rows(rows: &HouseholdRows) -> BTreeSet<SearchRow> {
-    words(&rows.household, &searched(&rows.household, &rows.residents, &rows.needs))
+    words((rows.household.scope, rows.household.id), &searched!(rows.household, rows.residents, rows.needs))
 }
 
 /// Where a household stands among those that a word finds by a rank.
@@ -100,13 +152,13 @@ pub(crate) fn parts(place: PlaceBlob) -> (u8, Id, Id) {
 /// # Errors
 /// As the store says.
 pub(super) fn write(connection: &mut Connection, before: Option<&Findable>, rows: &HouseholdRows) -> QueryResult<()> {
-    let searched_now = searched(&rows.household, &rows.residents, &rows.needs);
+    let searched_now = searched!(rows.household, rows.residents, rows.needs);
     let same = |before: &&Findable| before.household.scope == rows.household.scope && before.searched() == searched_now;
     if before.filter(same).is_some() {
         return Ok(());
     }
     let before = before.map(Findable::rows).unwrap_or_default();
-    let now = words(&rows.household, &searched_now);
+    let now = words((rows.household.scope, rows.household.id), &searched_now);
     for row in before.difference(&now) {
         diesel::delete(search::table.find((&row.word, row.place))).execute(connection)?;
     }
@@ -129,21 +181,7 @@ pub(super) fn write(connection: &mut Connection, before: Option<&Findable>, rows
     Ok(())
 }
 
-fn searched<'a>(household: &'a HouseholdRow, residents: &'a [ResidentRow], needs: &'a [NeedRow]) -> Searched<'a> {
-    let resident = |row: &'a ResidentRow| SearchedResident {
-        name: row.name.as_deref(),
-        phones: [row.phone.as_deref(), row.second_phone.as_deref()],
-    };
-    Searched {
-        address: household.address.as_deref(),
-        doors: [household.building.as_deref(), household.unit.as_deref(), household.door.as_deref()],
-        contact_phone: household.contact_phone.as_deref(),
-        residents: residents.iter().map(resident).collect(),
-        needs: needs.iter().map(|row| row.kind.as_str()).collect(),
-    }
-}
-
-fn words(household: &HouseholdRow, searched: &Searched<'_>) -> BTreeSet<SearchRow> {
-    let place = |rank: Rank| place(rank.byte(), household.scope, household.id);
+fn words((scope, household): (Id, Id), searched: &Searched<'_>) -> BTreeSet<SearchRow> {
+    let place = |rank: Rank| place(rank.byte(), scope, household);
     searched.tokens().into_iter().map(|token| SearchRow { word: token.word, place: place(token.rank) }).collect()
 }
