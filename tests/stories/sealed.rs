@@ -314,4 +314,11 @@ fn whoever_registers_a_household_sends_its_numbers_sealed_and_the_same_number_tw
     let path = format!("/v1/residents/{}/reveal", id("id"));
     assert_eq!(zhou.send(Method::POST, &path, None, &form).well()["values"], json!({ "citizen_number": OTHER }));
     assert_eq!(elsewhere.send(Method::POST, &path, None, &form).status, 404);
+
+    // Two homes that are one: who has the same number is the same person, and the number goes along.
+    let [into, from] = [0, 1].map(|one| text(&pairs[0]["both"][one]["household"]["id"]));
+    let form = json!({ "into": into, "reason": "同一户登记了两次" });
+    let merged = zhou.send(Method::POST, &format!("/v1/households/{from}/merge"), Some("*"), &form).well();
+    assert_eq!((merged["same"].as_array().map(Vec::len), &merged["moved"]), (Some(1), &json!([])), "{merged}");
+    assert_eq!(zhou.get("/v1/duplicates?alike=citizen_number").well()["items"], json!([]));
 }

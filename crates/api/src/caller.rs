@@ -16,7 +16,8 @@ use futures_util::future::LocalBoxFuture;
 use gridwork_domain::id::{BreakGlassId, HouseholdId, ScopeId, SessionId, StaffId};
 use gridwork_domain::instant::Instant;
 use gridwork_domain::permission::{Operation, Within};
-use gridwork_domain::sight::Sight;
+use gridwork_domain::schema::{CITIZEN_NUMBER, RESIDENTS, SCHEMA_1};
+use gridwork_domain::sight::{Manner, Sight};
 use gridwork_domain::staff::Role;
 use gridwork_registry::{Admitted, Attempt, BrokenGlass, Credential, Grant, KEY_PREFIX, Means, Precinct, Reach};
 use tokio::sync::oneshot;
@@ -122,7 +123,7 @@ impl Caller {
         let own = self.sight_by(Operation::Read, grid);
         let sight = match self.broken_for(grid, household).is_empty() {
             true => own,
-            false => Sight::of(Operation::BreakGlass, self.roles()),
+            false => Sight::of(Operation::BreakGlass, self.breaking()),
         };
         if matches!(self.by, Means::Key(_)) { sight.through_masks() } else { sight }
     }
@@ -131,8 +132,14 @@ impl Caller {
     pub(crate) fn sight_with_reason(&self, grid: ScopeId, household: HouseholdId) -> Sight {
         match self.broken_for(grid, household).is_empty() {
             true => self.sight_by(Operation::Reveal, grid),
-            false => Sight::of(Operation::Reveal, self.roles()),
+            false => Sight::of(Operation::Reveal, self.breaking()),
         }
+    }
+
+    /// Whether the caller may know that a resident of a household has a citizen number.
+    pub(crate) fn knows_number(&self, grid: ScopeId, household: HouseholdId) -> bool {
+        let number = SCHEMA_1.container(RESIDENTS).and_then(|container| container.field(CITIZEN_NUMBER));
+        number.is_some_and(|field| self.sight(grid, household).manner(field) != Manner::Withheld)
     }
 
     /// The break-glass entries under which the caller reads a household in a grid: none of what lies in the own areas.
@@ -148,8 +155,9 @@ impl Caller {
         Sight::of(operation, there.map(|grant| grant.role))
     }
 
-    fn roles(&self) -> impl Iterator<Item = Role> + '_ {
-        self.grants.iter().map(|grant| grant.role)
+    /// The roles under which the glass can be broken.
+    fn breaking(&self) -> impl Iterator<Item = Role> + '_ {
+        self.grants.iter().map(|grant| grant.role).filter(|role| role.may(Operation::BreakGlass))
     }
 
     /// The grids in which the caller may read: none if no role of theirs permits it, or the key is not for it.

@@ -133,10 +133,14 @@ impl Rates {
 
     fn count_here(&self, whose: Whose, number: i64) -> u32 {
         let mut window = lock(&self.window);
-        if window.number != number {
+        // A request that was long under way counts in the window that is open; a clock that was set back begins anew.
+        if number > window.number || number + 1 < window.number {
             *window = Window { number, counts: BTreeMap::new() };
         }
-        let is_one_of_many = window.counts.len() >= limits::MOST_RATED && !window.counts.contains_key(&whose);
+        // Only strangers can be as many as they like: all others have shown a token.
+        let is_stranger = matches!(whose, Whose::Source(_));
+        let is_one_of_many =
+            is_stranger && window.counts.len() >= limits::MOST_RATED && !window.counts.contains_key(&whose);
         let count = window.counts.entry(if is_one_of_many { Whose::Others } else { whose }).or_default();
         *count = count.saturating_add(1);
         *count
@@ -151,9 +155,13 @@ impl Shared {
     /// How many were counted by all nodes, with this one; `None` if Redis does not say so in time.
     async fn count(&self, whose: Whose, number: i64) -> Option<u32> {
         let kept = {
-            let line = lock(&self.line);
+            let mut line = lock(&self.line);
             if line.silent_until.is_some_and(|until| Moment::now() < until) {
                 return None;
+            }
+            if line.connection.is_none() {
+                // One asks whether Redis is there again; all others wait for the answer.
+                line.silent_until = Some(Moment::now() + Duration::from_millis(limits::RATE_SILENCE_MS));
             }
             line.connection.clone()
         };
@@ -172,7 +180,7 @@ impl Shared {
         let mut line = lock(&self.line);
         if let Ok(Ok((connection, count))) = answer {
             if !was_kept {
-                line.connection = Some(connection);
+                *line = Line { connection: Some(connection), silent_until: None };
             }
             return Some(count);
         }

@@ -6,6 +6,8 @@
 //! **Invariant:** an answer about persons goes out only after its audit row is durable, and as its reader sees that place;
 //! a page costs one write.
 
+mod desk;
+
 use crate::caller::Caller;
 use crate::problem::Problem;
 use crate::state::State;
@@ -13,12 +15,11 @@ use gridwork_domain::catalogue::{CORRECTION, NOTE, VISIT};
 use gridwork_domain::fields::{Record, Value};
 use gridwork_domain::household::{Conflict, FieldPath, Household};
 use gridwork_domain::id::{HouseholdId, ResidentId, ScopeId};
-use gridwork_domain::mask::Mask;
 use gridwork_domain::schema::{DWELLING, Field, HOUSEHOLD, MEMBERSHIPS, NEEDS, RESIDENTS, SCHEMA_1, Sensitivity};
 use gridwork_domain::sight::{Manner, Sight};
 use gridwork_registry::{
-    ConflictView, Cursor, DuplicateView, Edited, HouseholdSummary, HouseholdView, KeptDetail, KeptView, Page, Person,
-    ResidentView, Revealing, SearchHit, Showing, Subject, VisitView,
+    ConflictView, Cursor, Edited, HouseholdSummary, HouseholdView, Page, Person, ResidentView, Revealing, SearchHit,
+    Showing, Subject, VisitView,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
@@ -45,6 +46,11 @@ pub(crate) trait AboutPersons {
 
     /// Leaves what its reader sees of it.
     fn mask(&mut self, sights: &Sights<'_>);
+
+    /// Whether nothing was left of it, so that its reader is not to know that it is there.
+    fn is_withheld(&self) -> bool {
+        false
+    }
 }
 
 impl<T: AboutPersons> Shown<T> {
@@ -154,7 +160,10 @@ impl<T: AboutPersons> AboutPersons for Page<T> {
     }
 
     fn mask(&mut self, sights: &Sights<'_>) {
-        self.items.iter_mut().for_each(|item| item.mask(sights));
+        self.items.retain_mut(|item| {
+            item.mask(sights);
+            !item.is_withheld()
+        });
     }
 }
 
@@ -278,7 +287,15 @@ impl AboutPersons for ConflictView {
     }
 
     fn mask(&mut self, sights: &Sights<'_>) {
-        mask_conflict(sights(self.scope, self.household), &mut self.conflict);
+        let sight = sights(self.scope, self.household);
+        if manner_of(sight, &self.conflict.path) == Manner::Withheld {
+            self.conflict.alternatives.clear();
+        }
+        mask_conflict(sight, &mut self.conflict);
+    }
+
+    fn is_withheld(&self) -> bool {
+        self.conflict.alternatives.is_empty()
     }
 }
 
@@ -350,57 +367,6 @@ fn manner_of(sight: Sight, path: &FieldPath) -> Manner {
 /// The field of a path.
 pub(crate) fn field_of(path: &FieldPath) -> Option<&'static Field> {
     fields_of(&path.record.container).iter().find(|field| field.name == path.field)
-}
-
-impl AboutPersons for DuplicateView {
-    const CLASSES: &'static [&'static str] = &["household", "dwelling", "residents"];
-
-    fn persons(&self, to: &mut BTreeSet<Subject>) {
-        for one in &self.both {
-            let resident = one.resident.as_ref().map(|(id, _)| *id);
-            to.insert(Subject { scope: one.household.scope, household: one.household.id, resident });
-        }
-    }
-
-    fn mask(&mut self, sights: &Sights<'_>) {
-        for one in &mut self.both {
-            one.household.mask(sights);
-            if let Some((_, record)) = &mut one.resident {
-                sights(one.household.scope, one.household.id).mask(fields_of(RESIDENTS), record);
-            }
-        }
-    }
-}
-
-impl AboutPersons for KeptView {
-    const CLASSES: &'static [&'static str] = &["quarantine"];
-
-    fn persons(&self, to: &mut BTreeSet<Subject>) {
-        to.insert(Subject { scope: self.scope, household: self.household, resident: None });
-    }
-
-    /// It shows no field.
-    fn mask(&mut self, _: &Sights<'_>) {}
-}
-
-impl AboutPersons for KeptDetail {
-    const CLASSES: &'static [&'static str] = &["quarantine", "household", "visits"];
-
-    fn persons(&self, to: &mut BTreeSet<Subject>) {
-        self.kept.persons(to);
-    }
-
-    /// Of a field nobody knows of which record it is: the strictest counts.
-    fn mask(&mut self, sights: &Sights<'_>) {
-        let sight = sights(self.kept.scope, self.kept.household);
-        for line in self.says.iter_mut().flatten() {
-            let mut named = SCHEMA_1.containers.iter().filter_map(|container| container.field(&line.name));
-            let covering = named.find(|field| sight.manner(field) != Manner::Full && field.mask != Mask::Open);
-            if let Some(field) = covering {
-                line.value = sight.show(field, &line.value.as_str().into()).unwrap_or_else(|| "***".into()).to_string();
-            }
-        }
-    }
 }
 
 /// The resident of a field, if it is one of a resident.

@@ -227,6 +227,7 @@ impl Server {
             .env("GRIDWORK_ADDRESS", "127.0.0.1:0")
             .env("GRIDWORK_METRICS_ADDRESS", "off")
             .env("GRIDWORK_REQUESTS_PER_MINUTE", "0")
+            .env("GRIDWORK_SIGN_INS_PER_MINUTE", "0")
             .env("RUST_LOG", "warn")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

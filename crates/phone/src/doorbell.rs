@@ -68,13 +68,14 @@ impl Phone {
 impl Doorbell {
     /// Listens, and opens a stream again that ended, for as long as `ring` says to go on. Blocks.
     pub fn listen(mut self, mut ring: impl FnMut(Ring) -> ControlFlow<()>) {
-        let mut failures = 0;
+        let (mut failures, mut corrected) = (0, false);
         loop {
             let mut first_wait = WAIT.0;
             let reason = match self.open() {
-                Err(Failure::StaleClock { server_time }) if failures == 0 => {
+                // The clock may have been set since the stream began.
+                Err(Failure::StaleClock { server_time }) if !corrected => {
                     self.skew_ms = server_time.ms().saturating_sub(system_clock().ms());
-                    failures += 1;
+                    corrected = true;
                     continue;
                 }
                 Err(reason) => reason,
@@ -101,6 +102,7 @@ impl Doorbell {
                 return;
             }
             std::thread::sleep(again_in);
+            corrected = false;
         }
     }
 
@@ -150,11 +152,12 @@ impl Doorbell {
 /// How long to wait before another attempt: longer after each failure, different for each phone, and as long as a busy
 /// server asks for.
 fn wait(reason: &Failure, first: Duration, failures: u32) -> Duration {
-    let longest = match reason {
-        Failure::Busy { retry_after_s } => Duration::from_secs(*retry_after_s).clamp(first, WAIT.1),
-        _ => first.saturating_mul(1 << failures.min(10)).min(WAIT.1),
+    let grown = first.saturating_mul(1 << failures.min(10)).min(WAIT.1);
+    let (least, share) = match reason {
+        Failure::Busy { retry_after_s } => (Duration::from_secs(*retry_after_s).clamp(first, WAIT.1).max(grown), 1.0),
+        _ => (grown, 0.5),
     };
     let mut chance = [0];
     SystemEntropy.fill(&mut chance);
-    longest.mul_f64(0.5 + f64::from(chance[0]) / 510.0)
+    least.mul_f64(share + f64::from(chance[0]) / 510.0)
 }

@@ -67,7 +67,7 @@ pub enum ApiKeyError {
     Name,
     /// Scopes that a key cannot have.
     #[error(
-        "a key has at least one scope: none of administering, exchanging, breaking the glass and a person's account"
+        "a key has at least one scope: none of administering, exchanging, revealing, breaking the glass and a person's account"
     )]
     Scopes,
     /// An expiry that is past or too far away.
@@ -241,7 +241,13 @@ pub(crate) fn find_key(
 
 /// Whether a key can be for this.
 fn is_scope(operation: Operation) -> bool {
-    let of_people = [Operation::Administer, Operation::Exchange, Operation::BreakGlass, Operation::ReviewBreakGlass];
+    let of_people = [
+        Operation::Administer,
+        Operation::Exchange,
+        Operation::Reveal,
+        Operation::BreakGlass,
+        Operation::ReviewBreakGlass,
+    ];
     operation.permission().within == Within::Area && !of_people.contains(&operation)
 }
 

@@ -199,7 +199,8 @@ impl Registry {
         self.database
             .read(move |connection| {
                 let tree = areas.tree(connection)?;
-                let overseen = tree.all().into_iter().map(|area| area.id).filter(|area| within.contains(&tree, *area));
+                // Also whoever oversees only a part of it: the wider the glass was broken, the more are told.
+                let overseen = tree.all().into_iter().map(|area| area.id).filter(|area| within.touches(&tree, *area));
                 let overseen: Vec<Id> = overseen.map(Id::from).collect();
                 let reviewed = break_glass::reviewed_at.is_not_null();
                 let mut query = break_glass::table

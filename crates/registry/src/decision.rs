@@ -250,6 +250,10 @@ impl Ledger<'_> {
                 let at = before.map_or(sender.at, |row| Instant::from_ms(row.received_at));
                 let sender = Sender { at, ..sender };
                 self.keep_refused(&sender, &offered, refusal.hash, code, step, &refusal.detail)?;
+                if let Some(hash) = refusal.hash {
+                    // What waited for it waits in vain.
+                    self.settle([News::Refused { key, hash }].into())?;
+                }
                 decided.code = Some(code.to_owned());
                 decided.detail = Some(refusal.detail);
             }

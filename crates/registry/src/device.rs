@@ -104,7 +104,7 @@ impl Registry {
                 let tree = areas.tree(connection)?;
                 let grants = grants_of(connection, &tree, owner.into(), now)?;
                 let may_exchange = grants.iter().any(|grant| grant.role.may(Operation::Exchange));
-                Ok(may_exchange.then(|| Reach::of(&grants, Operation::Read)))
+                Ok(may_exchange.then(|| Reach::of(&grants, Operation::Exchange)))
             })
             .await
     }

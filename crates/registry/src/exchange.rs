@@ -120,7 +120,9 @@ impl Registry {
             let mut scopes = Vec::new();
             for scope in request.scopes.iter().cloned() {
                 let around = areas_around(connection, scope.scope())?;
-                if gives_now(&held, &around, Operation::Read, received_at) {
+                // A phone is sent everything in full: not where its owner sees through masks.
+                let both = [Operation::Read, Operation::Exchange];
+                if both.into_iter().all(|operation| gives_now(&held, &around, operation, received_at)) {
                     scopes.push(scope);
                 }
             }

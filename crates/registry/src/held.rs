@@ -276,7 +276,7 @@ impl Ledger<'_> {
                 awaited.push(household.clone());
             }
         }
-        let rows: Vec<HeldRow> = self.query(|connection| {
+        let rows: Vec<HeldRow> = self.query_beside(|connection| {
             held::table
                 .filter(held::waits_for.eq_any(&awaited))
                 .order((held::received_at, held::hash))
@@ -442,12 +442,14 @@ impl Ledger<'_> {
         let (document, epoch) = columns(key);
         let hash = HashBlob::from(merge.change.hash);
         if self.any_held.get() {
-            self.query(|connection| diesel::delete(held::table.find((document, epoch, hash))).execute(connection))?;
+            self.query_beside(|connection| {
+                diesel::delete(held::table.find((document, epoch, hash))).execute(connection)
+            })?;
         }
         if self.any_quarantined.get() {
             let this = quarantine::document.eq(document).and(quarantine::epoch.eq(epoch));
             let refused = quarantine::table.filter(this.and(quarantine::change.eq(Some(hash))));
-            self.query(|connection| diesel::delete(refused).execute(connection))?;
+            self.query_beside(|connection| diesel::delete(refused).execute(connection))?;
         }
         Ok(())
     }

@@ -17,7 +17,7 @@ use crate::ledger::Ledger;
 use crate::projection::{HouseholdRows, ResidentRow};
 use crate::query::rows_of;
 use crate::registry::Registry;
-use crate::tables::{household_merge, not_duplicate};
+use crate::tables::household_merge;
 use diesel::prelude::*;
 use gridwork_domain::edit::{Action, Edit, NewResident};
 use gridwork_domain::fields::{Fields, Record, Value};
@@ -136,11 +136,11 @@ impl Merger<'_, '_> {
     fn merge(&mut self) -> Result<(Vec<ResidentId>, Vec<ResidentId>), MergeError> {
         let MergeHouseholds { duplicate, survivor, seen, .. } = self.what;
         let (duplicate, survivor) = (*duplicate, *survivor);
-        if seen.as_ref().is_some_and(|seen| {
-            let seen: BTreeSet<_> = seen.iter().collect();
-            heads_of(self.ledger, &key(duplicate)).is_ok_and(|heads| heads.iter().collect::<BTreeSet<_>>() != seen)
-        }) {
-            return Err(MergeError::Stale);
+        if let Some(seen) = seen {
+            let heads = heads_of(self.ledger, &key(duplicate))?;
+            if heads.iter().collect::<BTreeSet<_>>() != seen.iter().collect() {
+                return Err(MergeError::Stale);
+            }
         }
         let from = self.ledger.query(|connection| rows_of(connection, duplicate.into()))?;
         let into = self.ledger.query(|connection| rows_of(connection, survivor.into()))?;
@@ -152,17 +152,14 @@ impl Merger<'_, '_> {
         let mut becomes: BTreeMap<String, ResidentId> = BTreeMap::new();
         for resident in &from.residents {
             let id = ResidentId::from(resident.id);
-            let known = into.residents.iter().find(|other| is_same(resident, other));
+            // Who has moved out of the survivor comes back as somebody whom the desk shows as alike: nobody ends up nowhere.
+            let is_there = |other: &&ResidentRow| other.id == resident.id || lives_in(&into, other.id);
+            let known = into.residents.iter().filter(is_there).find(|other| is_same(resident, other));
             becomes.insert(id.to_string(), known.map_or(id, |other| other.id.into()));
             match known {
                 Some(other) => {
                     let record = RecordPath::resident(other.id.into());
-                    self.complete(record, &other.record(), &resident.record())?;
-                    if other.id != resident.id {
-                        self.ledger.query(|connection| {
-                            dismiss(connection, resident.id, other.id, self.what, self.ledger.now)
-                        })?;
-                    }
+                    self.complete(record, &other.recorded(), &resident.recorded())?;
                     same.push(id);
                 }
                 None => {
@@ -189,7 +186,7 @@ impl Merger<'_, '_> {
         let mut known = stay.map(|stay| fields(&stay.record())).unwrap_or_default();
         known.0.remove("resident");
         let membership = MembershipId::new(self.ledger.now, self.entropy()?);
-        let new = NewResident { resident: id, membership, fields: fields(&resident.record()), stay: known };
+        let new = NewResident { resident: id, membership, fields: fields(&resident.recorded()), stay: known };
         self.edit(self.what.survivor, Action::AddResident(new))
     }
 
@@ -266,11 +263,23 @@ impl Merger<'_, '_> {
 
 /// Whether two are one person, as far as anybody can say: the same name, and the same birth date.
 fn is_same(one: &ResidentRow, other: &ResidentRow) -> bool {
-    one.id == other.id
-        || (one.name.is_some()
-            && one.name == other.name
-            && one.birth_date.is_some()
-            && one.birth_date == other.birth_date)
+    match (&one.citizen_number_hash, &other.citizen_number_hash) {
+        _ if one.id == other.id => true,
+        (Some(one), Some(other)) => one == other,
+        _ => {
+            one.name.is_some()
+                && one.name == other.name
+                && one.birth_date.is_some()
+                && one.birth_date == other.birth_date
+        }
+    }
+}
+
+/// Whether a resident has no stay in a household that ended, or one that has not.
+fn lives_in(rows: &HouseholdRows, resident: Id) -> bool {
+    let resident = ResidentId::from(resident).to_string();
+    let mut stays = rows.memberships.iter().filter(|stay| stay.resident.as_ref() == Some(&resident)).peekable();
+    stays.peek().is_none() || stays.any(|stay| stay.until.is_none())
 }
 
 fn fields(record: &Record) -> Fields {
@@ -300,18 +309,4 @@ fn remember(connection: &mut Connection, what: &MergeHouseholds, now: Instant) -
         household_merge::why.eq(&what.why),
     );
     diesel::insert_into(household_merge::table).values(row).execute(connection).map(|_| ())
-}
-
-/// The two residents need not be compared again.
-fn dismiss(connection: &mut Connection, one: Id, other: Id, what: &MergeHouseholds, now: Instant) -> QueryResult<()> {
-    let (one, other) = (one.min(other), one.max(other));
-    diesel::delete(not_duplicate::table.find((one, other))).execute(connection)?;
-    let row = (
-        not_duplicate::one.eq(one),
-        not_duplicate::other.eq(other),
-        not_duplicate::said_at.eq(now.ms()),
-        not_duplicate::staff.eq(Id::from(what.by)),
-        not_duplicate::why.eq(&what.why),
-    );
-    diesel::insert_into(not_duplicate::table).values(row).execute(connection).map(|_| ())
 }

@@ -61,13 +61,13 @@ impl View for JudgeView<'_, '_> {
                     .and(quarantine::epoch.eq(epoch))
                     .and(quarantine::change.eq(Some(hash))),
             );
-            if self.ledger.query(|connection| select(exists(refused)).get_result(connection))? {
+            if self.ledger.query_beside(|connection| select(exists(refused)).get_result(connection))? {
                 return Ok(Some(Elsewhere::Quarantined));
             }
         }
         if self.ledger.any_held.get() {
             let waiting = held::table.find((document, epoch, hash));
-            if self.ledger.query(|connection| select(exists(waiting)).get_result(connection))? {
+            if self.ledger.query_beside(|connection| select(exists(waiting)).get_result(connection))? {
                 return Ok(Some(Elsewhere::Held));
             }
         }

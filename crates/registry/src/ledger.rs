@@ -138,6 +138,20 @@ impl<'c> Ledger<'c> {
         Ok(query(&mut self.connection.borrow_mut())?)
     }
 
+    /// Runs a query about nothing that may wait in the batch: held and refused changes. It must not call the ledger again.
+    ///
+    /// # Errors
+    /// As the query says.
+    pub(crate) fn query_beside<T, E>(
+        &self,
+        query: impl FnOnce(&mut Connection) -> Result<T, E>,
+    ) -> Result<T, StoreError>
+    where
+        StoreError: From<E>,
+    {
+        Ok(query(&mut self.connection.borrow_mut())?)
+    }
+
     /// Runs a query about one document only. It must not call the ledger again.
     fn query_about<T, E>(
         &self,
@@ -286,7 +300,10 @@ impl<'c> Ledger<'c> {
         if let Some(known) = self.documents.borrow().get(key) {
             return Ok(Some(known.home));
         }
-        let home: Option<Id> = self.query(|connection| {
+        if self.absent.borrow().contains(key) {
+            return Ok(None);
+        }
+        let home: Option<Id> = self.query_about(key, |connection| {
             document::table.find(columns(key)).select(document::home).get_result(connection).optional()
         })?;
         Ok(home.map(ScopeId::from))

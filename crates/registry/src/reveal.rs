@@ -14,6 +14,7 @@ use crate::tables::{resident, reveal};
 use diesel::prelude::*;
 use gridwork_domain::id::{BreakGlassId, EditId, HouseholdId, ResidentId, StaffId};
 use gridwork_domain::instant::Instant;
+use std::collections::BTreeSet;
 
 /// How often somebody may reveal within [`WITHIN_MS`]: once a minute is more than anybody answers calls.
 pub const MOST_REVEALED: i64 = 60;
@@ -65,10 +66,31 @@ impl Registry {
             broken => serde_json::json!({ "fields": what.fields, "break_glass": broken }),
         };
         let detail = detail.to_string();
+        self.count_and_note(to, "reveal", detail, [what.subject].into(), now).await
+    }
+
+    /// Counts as revealing, and notes, that somebody looked for a citizen number and found these: so that nobody finds a number
+    /// by trying many.
+    ///
+    /// # Errors
+    /// [`RevealError`]: then nothing may be shown.
+    pub async fn note_sought(&self, by: StaffId, found: BTreeSet<Subject>, now: Instant) -> Result<(), RevealError> {
+        let detail = serde_json::json!({ "found": found.len() }).to_string();
+        self.count_and_note(by, "find-by-number", detail, found, now).await
+    }
+
+    async fn count_and_note(
+        &self,
+        by: StaffId,
+        action: &'static str,
+        detail: String,
+        persons: BTreeSet<Subject>,
+        now: Instant,
+    ) -> Result<(), RevealError> {
         let id = Id::from(EditId::new(now, random()?));
         self.database
             .write(move |connection| {
-                let theirs = reveal::table.filter(reveal::staff.eq(Id::from(to)));
+                let theirs = reveal::table.filter(reveal::staff.eq(Id::from(by)));
                 diesel::delete(theirs.filter(reveal::at.le(now.plus_ms(-WITHIN_MS).ms()))).execute(connection)?;
                 let counted: Vec<i64> = theirs.select(reveal::at).order(reveal::at).load(connection)?;
                 if counted.len() as i64 >= MOST_REVEALED {
@@ -77,11 +99,10 @@ impl Registry {
                     let retry_after_s = u32::try_from((left_ms + 999) / 1_000).unwrap_or(u32::MAX);
                     return Err(RevealError::TooMany { retry_after_s });
                 }
-                let row = (reveal::id.eq(id), reveal::staff.eq(Id::from(to)), reveal::at.eq(now.ms()));
+                let row = (reveal::id.eq(id), reveal::staff.eq(Id::from(by)), reveal::at.eq(now.ms()));
                 diesel::insert_into(reveal::table).values(row).execute(connection)?;
-                let persons = [what.subject].into();
-                let step = Step::new(now, Some(to), "reveal");
-                Ok::<_, RevealError>(note(connection, &Step { detail: &detail, persons, ..step })?)
+                let step = Step::new(now, Some(by), action);
+                Ok::<_, RevealError>(note(connection, &Step { detail: &detail, persons: persons.clone(), ..step })?)
             })
             .await
     }

@@ -12,7 +12,7 @@ UPDATE held SET id = decode(md5(random()::text), 'hex'), home = scope, size = oc
 ALTER TABLE held ALTER COLUMN id SET NOT NULL, ADD CHECK (octet_length(id) = 16);
 ALTER TABLE held ALTER COLUMN home SET NOT NULL, ADD CHECK (octet_length(home) = 16);
 CREATE UNIQUE INDEX held_id ON held (id);
-CREATE INDEX held_desk ON held (received_at, id);
+CREATE INDEX held_desk ON held (home, received_at, id);
 
 ALTER TABLE quarantine ADD COLUMN id bytea;
 ALTER TABLE quarantine ADD COLUMN home bytea;
@@ -27,4 +27,4 @@ UPDATE quarantine SET id = decode(md5(random()::text), 'hex'), home = scope, siz
 ALTER TABLE quarantine ALTER COLUMN id SET NOT NULL, ADD CHECK (octet_length(id) = 16);
 ALTER TABLE quarantine ALTER COLUMN home SET NOT NULL, ADD CHECK (octet_length(home) = 16);
 CREATE UNIQUE INDEX quarantine_id ON quarantine (id);
-CREATE INDEX quarantine_desk ON quarantine (received_at, id) WHERE decided_at IS NULL;
+CREATE INDEX quarantine_desk ON quarantine (home, received_at, id) WHERE decided_at IS NULL;

@@ -10,7 +10,7 @@ ALTER TABLE held ADD COLUMN depends_on BLOB NOT NULL DEFAULT x'';
 ALTER TABLE held ADD COLUMN size INTEGER NOT NULL DEFAULT 0;
 UPDATE held SET id = randomblob(16), home = scope, size = length(bytes);
 CREATE UNIQUE INDEX held_id ON held (id);
-CREATE INDEX held_desk ON held (received_at, id);
+CREATE INDEX held_desk ON held (home, received_at, id);
 
 ALTER TABLE quarantine ADD COLUMN id BLOB NOT NULL DEFAULT x'00000000000000000000000000000000' CHECK (length(id) = 16);
 ALTER TABLE quarantine ADD COLUMN home BLOB NOT NULL DEFAULT x'00000000000000000000000000000000' CHECK (length(home) = 16);
@@ -22,4 +22,4 @@ ALTER TABLE quarantine ADD COLUMN decided_by BLOB;
 ALTER TABLE quarantine ADD COLUMN decided_why TEXT;
 UPDATE quarantine SET id = randomblob(16), home = scope, size = length(bytes), last_contact = received_at;
 CREATE UNIQUE INDEX quarantine_id ON quarantine (id);
-CREATE INDEX quarantine_desk ON quarantine (received_at, id) WHERE decided_at IS NULL;
+CREATE INDEX quarantine_desk ON quarantine (home, received_at, id) WHERE decided_at IS NULL;

@@ -14,7 +14,7 @@ use actix_web::http::header::{ETAG, IF_NONE_MATCH};
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use gridwork_domain::language::Bilingual;
 use gridwork_domain::sealed_number::{HPKE_X25519_SHA256_AES128GCM, SealedNumber, SealedNumberError};
-use gridwork_registry::{FindError, Page};
+use gridwork_registry::{FindError, Page, ResidentView, Subject};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -102,14 +102,17 @@ pub(crate) async fn read_key(
 /// Find residents by citizen number
 ///
 /// Those in your areas who have this number, at most fifty, by household. It is a POST, and the number sealed, so that no
-/// number stands in an address or a log.
+/// number stands in an address or a log. It counts as revealing: 60 times an hour at most.
 #[utoipa::path(
     operation_id = "findResidentsByCitizenNumber",
     tag = "residents",
     security(("staff" = [])),
     extensions(("x-gridwork-permission" = json!("read"))),
     request_body = SoughtNumber,
-    responses((status = 200, description = "All residents of this number, on one page.", body = PageBody<ResidentBody>))
+    responses(
+        (status = 200, description = "All residents of this number, on one page.", body = PageBody<ResidentBody>),
+        (status = 429, description = "You have looked for, or revealed, as much as may be within an hour.")
+    )
 )]
 #[post("/v1/residents/find-by-citizen-number")]
 pub(crate) async fn find(
@@ -125,5 +128,10 @@ pub(crate) async fn find(
         FindError::Unreadable(reason) => wrong(Sentence::UnreadableNumber(reason.word()).into()),
         FindError::Read(error) => error.into(),
     })?;
+    // Whoever may not know that there is a number does not find anybody by it.
+    let items: Vec<ResidentView> =
+        items.into_iter().filter(|one| caller.knows_number(one.scope, one.household)).collect();
+    let subject = |one: &ResidentView| Subject { scope: one.scope, household: one.household, resident: Some(one.id) };
+    state.registry.note_sought(caller.staff, items.iter().map(subject).collect(), caller.now).await?;
     Ok(web::Json(PageBody::of(Shown::to(&caller, &state, Page { items, next: None }).await?)))
 }

@@ -66,7 +66,8 @@ pub(crate) struct RevealedBody {
     /// The values by the names of their fields; those without a value are left out.
     #[schema(example = json!({ "phone": "13812345678" }))]
     values: BTreeMap<String, FieldValue>,
-    /// Open conflicts about these fields, with all values in full.
+    /// Open conflicts about these fields, with all values in full, but for those of citizen numbers: their first and last
+    /// characters.
     conflicts: Vec<ConflictBody>,
 }
 

@@ -58,6 +58,16 @@ impl ResidentRow {
             (CITIZEN_NUMBER_UNREADABLE, &self.citizen_number_unreadable),
         ])
     }
+
+    /// The record as it can be recorded again: with the citizen number as it was sealed.
+    pub(crate) fn recorded(&self) -> Record {
+        let mut record = self.record();
+        record.0.remove(CITIZEN_NUMBER_UNREADABLE);
+        record.0.remove(CITIZEN_NUMBER);
+        let sealed = self.citizen_number.clone();
+        record.0.extend(sealed.map(|sealed| (CITIZEN_NUMBER.to_owned(), Value::Text(sealed))));
+        record
+    }
 }
 
 impl MembershipRow {

@@ -190,6 +190,7 @@ fn subjects(connection: &mut Connection, reach: &Reach, pair: Pair) -> QueryResu
 macro_rules! to_compare {
     ($one:expr, $other:expr, $after:expr) => {
         not(exists(not_duplicate::table.filter(not_duplicate::one.eq($one).and(not_duplicate::other.eq($other)))))
+            .and($one.ge($after[0])) // by which an index begins there
             .and($one.gt($after[0]).or($one.eq($after[0]).and($other.gt($after[1]))))
     };
 }
@@ -198,6 +199,13 @@ macro_rules! to_compare {
 macro_rules! open {
     ($status:expr) => {
         $status.is_null().or($status.ne(CLOSED))
+    };
+}
+
+/// A household of this id that is closed.
+macro_rules! closed {
+    ($id:expr) => {
+        household::table.filter(household::id.eq($id).and(household::status.eq(CLOSED)))
     };
 }
 
@@ -251,6 +259,8 @@ fn residents_alike(
                 .inner_join(other.on($alike.and(other.field(resident::id).gt(resident::id))))
                 .filter(resident::scope.eq_any(scopes.clone()).and(other.field(resident::scope).eq_any(scopes)))
                 .filter(to_compare!(resident::id, other.field(resident::id), after))
+                .filter(not(exists(closed!(resident::household))))
+                .filter(not(exists(closed!(other.field(resident::household)))))
                 .order((resident::id, other.field(resident::id)))
                 .limit(limit)
                 .select((
