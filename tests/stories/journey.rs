@@ -4,7 +4,7 @@ use crate::people::enrolment_code;
 use crate::program;
 use crate::rest::{Session, text};
 use crate::server::{Server, free_address};
-use crate::town::{LI, Town, ZHOU};
+use crate::town::{GRID, LI, Town, ZHOU};
 use gridwork_domain::id::StaffId;
 use serde_json::{Value, json};
 use ureq::http::Method;
@@ -131,4 +131,33 @@ fn a_new_office_is_set_up_with_the_file_of_the_readme_and_its_leader_enrols_a_ph
     let household = household.parse().expect("an id");
     assert_eq!(agent.notes(household), ["一切都好"]);
     assert_eq!(agent.household(household).body["household"]["contact_phone"], "138****5678");
+}
+
+#[test]
+fn a_newcomer_finds_zhang_san_by_zs_corrects_his_phone_number_and_sees_it_on_the_leaders_phone() {
+    let town = Town::new();
+    let server = town.serve();
+    let zhou = Session::of(&ZHOU, &server);
+    let form = json!({
+        "grid": GRID.id(),
+        "dwelling": { "address": "繁荣路1号" },
+        "residents": [{ "resident": { "name": "张三", "phone": "13800000000" }, "membership": { "relation": "01" } }],
+    });
+    zhou.send(Method::POST, "/v1/households", None, &form).well();
+    let folder = town.path("li");
+    let phone = |arguments: &[&str]| program::phone(&folder, arguments);
+    phone(&["enrol", &server.url(), &enrolment_code(&server, &LI)]).well();
+    phone(&["sync"]).well();
+
+    // As the README says it.
+    let found = zhou.get("/v1/search?q=zs").well();
+    let [household, resident] = ["household", "resident"].map(|name| text(&found["items"][0][name]));
+    let path = format!("/v1/households/{household}");
+    let version = text(&zhou.get(&path).well()["version"]);
+    let form = json!({ "phone": "13812345678" });
+    let corrected = zhou.send(Method::PATCH, &format!("{path}/residents/{resident}"), Some(&version), &form);
+    assert_eq!(corrected.well()["concurrent"], false);
+    phone(&["sync"]).well();
+    let shown = phone(&["show", &household]).well();
+    assert!(shown.contains("phone=13812345678") && shown.contains("name=张三"), "{shown}");
 }
