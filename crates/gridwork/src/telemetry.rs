@@ -72,7 +72,8 @@ impl Drop for Telemetry {
 
 fn provider() -> Result<SdkTracerProvider, Box<dyn Error>> {
     let agent = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(BATCH_WITHIN));
-    let exporter = SpanExporter::builder().with_http().with_http_client(Collector(agent.build().new_agent())).build()?;
+    let exporter =
+        SpanExporter::builder().with_http().with_http_client(Collector(agent.build().new_agent())).build()?;
     // OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say otherwise.
     let named = std::env::var_os("OTEL_SERVICE_NAME").is_some();
     let resource = Resource::builder();
