@@ -146,7 +146,7 @@ fn the_auditor_sees_who_read_and_wrote_about_a_resident_why_and_from_where() {
     let own = row_of_action(&zheng, "read-audit");
     assert_eq!(own["by"]["name"], "郑明", "who reads the audit log is in it");
     until("everything is sealed", SEALED_WITHIN, || {
-        server.metrics().contains("gridwork_audit_lag_milliseconds 0").then_some(())
+        server.metrics().contains("gridwork_audit_lag_seconds 0\n").then_some(())
     });
     server.end();
     let said = audit(&town.data_folder(), &["verify"]).well();
@@ -319,7 +319,7 @@ fn a_server_that_is_killed_has_noted_whatever_it_answered_and_the_chain_goes_on(
     let zheng = Session::sign_in(&server, "zheng.ming", PASSWORD);
     let answered = answered.into_inner().expect("nobody panicked");
     until("everything is sealed", SEALED_WITHIN, || {
-        server.metrics().contains("gridwork_audit_lag_milliseconds 0").then_some(())
+        server.metrics().contains("gridwork_audit_lag_seconds 0\n").then_some(())
     });
     let mut times: BTreeMap<String, u32> = BTreeMap::new();
     for row in rows(&zheng, &format!("household={household}&staff={}", ZHOU.id())) {

@@ -59,6 +59,10 @@ fn all_nodes_count_a_callers_requests_together_and_each_by_itself_without_redis(
     line.cut();
     let well = ask(&nodes, &qian.token, 8 * MOST);
     assert!((2 * MOST - 2..=4 * MOST).contains(&well), "{well}");
+    for result in ["answered", "failed"] {
+        let none = format!("gridwork_rate_redis_requests_total{{result=\"{result}\"}} 0\n");
+        assert!(!nodes[0].metrics().contains(&none), "{}", nodes[0].metrics());
+    }
     line.mend();
     assert!(ask(&nodes, &Session::of(&ZHOU, &nodes[1]).token, 4) == 4);
 }
@@ -86,6 +90,8 @@ fn who_guesses_is_slowed_down_by_address_and_only_a_trusted_proxy_names_another(
     let let_in = |statuses: &[u16]| statuses.iter().filter(|status| **status == 401).count();
     let invented = statuses(&server, &many);
     assert!((5..=10).contains(&let_in(&invented)) && invented.contains(&429), "{invented:?}");
+    let refused = format!("gridwork_rate_limited_total{{counted=\"address\"}} {}\n", 20 - let_in(&invented));
+    assert!(server.metrics().contains(&refused), "{}", server.metrics());
     server.end();
 
     let server = town.serve_with(&[few, ("GRIDWORK_TRUSTED_PROXIES", "127.0.0.0/8")]);

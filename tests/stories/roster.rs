@@ -93,7 +93,7 @@ fn post(server: &Server, session: &Session, query: &str, media_type: &str, file:
 /// The gauge of jobs that the writer has.
 fn writer_queue(server: &Server) -> Option<u32> {
     let metrics = server.metrics();
-    let line = metrics.lines().find_map(|line| line.strip_prefix(r#"gridwork_registry{figure="writer_queue"} "#))?;
+    let line = metrics.lines().find_map(|line| line.strip_prefix("gridwork_writer_queue_jobs "))?;
     line.parse().ok()
 }
 

@@ -7,7 +7,7 @@ use crate::clock;
 use crate::envelope;
 use crate::idempotency;
 use crate::limits;
-use crate::metrics;
+use crate::metrics::{self, Watched};
 use crate::openapi;
 use crate::problem::Problem;
 use crate::relay::Relay;
@@ -28,6 +28,7 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::timeout;
 use utoipa_actix_web::AppExt;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
@@ -211,9 +212,16 @@ fn serve_metrics(address: SocketAddr, state: Data<State>) -> io::Result<(Server,
 }
 
 async fn scrape(state: Data<State>) -> Result<HttpResponse, Problem> {
-    state.metrics.note_audit_lag(state.registry.audit_lag_ms(clock::now()).await?);
-    let text = state.metrics.text(&state.registry.figures()).map_err(Problem::internal)?;
+    // When the database is slow or gone, the rest is what whoever looks needs most.
+    let watched = timeout(Duration::from_millis(limits::SCRAPE_READ_WITHIN_MS), watch(&state.registry)).await;
+    let watched = watched.ok().and_then(Result::ok);
+    let text = state.metrics.text(&state.registry.figures(), watched.as_ref()).map_err(Problem::internal)?;
     Ok(HttpResponse::Ok().insert_header((header::CONTENT_TYPE, metrics::MEDIA_TYPE)).body(text))
+}
+
+async fn watch(registry: &Registry) -> Result<Watched, StoreError> {
+    let now = clock::now();
+    Ok(Watched { backlog: registry.backlog(now).await?, audit_lag_ms: registry.audit_lag_ms(now).await? })
 }
 
 #[cfg(test)]

@@ -98,6 +98,9 @@ pub const RATE_ANSWERED_WITHIN_MS: u64 = 50;
 /// Milliseconds in which Redis is not asked after it failed.
 pub const RATE_SILENCE_MS: u64 = 1_000;
 
+/// Milliseconds in which the database tells a scrape of the metrics what waits in it; else that is left out.
+pub const SCRAPE_READ_WITHIN_MS: u64 = 2_000;
+
 /// Streams of events that a node has open at once: each holds a connection and, at most, what its socket buffers.
 pub const MOST_STREAMS: usize = 1_024;
 

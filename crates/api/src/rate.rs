@@ -8,6 +8,7 @@
 
 use crate::clock;
 use crate::limits;
+use crate::metrics::RateCounters;
 use crate::problem::{Kind, Problem, Sentence};
 use crate::relay::RedisUrl;
 use crate::settings::Settings;
@@ -18,6 +19,7 @@ use actix_web::{FromRequest, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 use gridwork_domain::id::{DeviceId, SessionId, StaffId};
 use gridwork_domain::instant::Instant;
+use prometheus::IntCounter;
 use redis::aio::MultiplexedConnection;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -54,6 +56,7 @@ pub(crate) struct Rates {
     proxies: Proxies,
     window: Mutex<Window>,
     shared: Option<Shared>,
+    counters: RateCounters,
 }
 
 #[derive(Default)]
@@ -66,6 +69,8 @@ struct Window {
 struct Shared {
     redis: redis::Client,
     line: Mutex<Line>,
+    /// Times that it answered, and that it did not.
+    counters: [IntCounter; 2],
 }
 
 #[derive(Default)]
@@ -96,14 +101,15 @@ impl FromRequest for WithinRate {
 }
 
 impl Rates {
-    /// What the settings say.
-    pub(crate) fn new(settings: &Settings) -> Self {
+    /// What the settings say, counted there.
+    pub(crate) fn new(settings: &Settings, counters: RateCounters) -> Self {
         Self {
             per_caller: settings.requests_per_minute,
             per_source: settings.sign_ins_per_minute,
             proxies: settings.trusted_proxies.clone(),
             window: Mutex::default(),
-            shared: settings.redis.as_ref().map(Shared::new),
+            shared: settings.redis.as_ref().map(|redis| Shared::new(redis, counters.redis.clone())),
+            counters,
         }
     }
 
@@ -125,6 +131,12 @@ impl Rates {
         }
         if counted <= most {
             return Ok(());
+        }
+        let [callers, addresses] = &self.counters.refused;
+        if matches!(whose, Whose::Source(_)) {
+            addresses.inc()
+        } else {
+            callers.inc()
         }
         let left_ms = (number + 1) * WINDOW_MS - now.ms();
         let left_s = u32::try_from(left_ms.max(1).unsigned_abs().div_ceil(1_000)).unwrap_or(1);
@@ -148,8 +160,8 @@ impl Rates {
 }
 
 impl Shared {
-    fn new(redis: &RedisUrl) -> Self {
-        Self { redis: redis.client(), line: Mutex::default() }
+    fn new(redis: &RedisUrl, counters: [IntCounter; 2]) -> Self {
+        Self { redis: redis.client(), line: Mutex::default(), counters }
     }
 
     /// How many were counted by all nodes, with this one; `None` if Redis does not say so in time.
@@ -177,13 +189,16 @@ impl Shared {
             redis::RedisResult::Ok((connection, count))
         };
         let answer = timeout(Duration::from_millis(limits::RATE_ANSWERED_WITHIN_MS), asked).await;
+        let [answered, failed] = &self.counters;
         let mut line = lock(&self.line);
         if let Ok(Ok((connection, count))) = answer {
+            answered.inc();
             if !was_kept {
                 *line = Line { connection: Some(connection), silent_until: None };
             }
             return Some(count);
         }
+        failed.inc();
         let silence = Duration::from_millis(limits::RATE_SILENCE_MS);
         *line = Line { connection: None, silent_until: Some(Moment::now() + silence) };
         None
@@ -218,13 +233,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::Metrics;
     use actix_web::ResponseError;
 
     fn rates(redis: Option<&str>) -> Rates {
         let mut settings = Settings::in_folder("nowhere");
         (settings.requests_per_minute, settings.sign_ins_per_minute) = (3, 2);
         settings.redis = redis.map(|url| RedisUrl::parse(url).expect("a URL"));
-        Rates::new(&settings)
+        Rates::new(&settings, Metrics::new().expect("names that differ").rates)
     }
 
     const NOON: Instant = Instant::from_ms(1_790_000_000_000 / WINDOW_MS * WINDOW_MS + 45_500);

@@ -53,13 +53,14 @@ pub(crate) struct State {
 impl State {
     /// What the settings say.
     pub(crate) fn new(settings: &Settings, secret: &[u8], registry: Registry) -> Result<Self, prometheus::Error> {
+        let metrics = Metrics::new()?;
         Ok(Self {
             registry,
             tokens: AccessTokens::new(secret),
             administrators_need_second_factor: settings.administrators_need_second_factor,
             break_glass_ms: i64::from(settings.break_glass_s) * 1_000,
-            metrics: Metrics::new()?,
-            rates: Rates::new(settings),
+            rates: Rates::new(settings, metrics.rates.clone()),
+            metrics,
             sync_memory: Memory::new(settings.sync_memory_bytes),
             per_device: Each::new(limits::EXCHANGES_PER_DEVICE, Sentence::ManyExchanges),
             exchanges: Gate::new(settings.concurrent_exchanges, limits::WAITING_EXCHANGES, Kind::Unavailable),

@@ -4,6 +4,7 @@
 
 use crate::database::{Connection, Id, StoreError};
 use crate::entitlement::{MOST_LEVELS, assignments_of};
+use crate::figures::{Counters, add};
 use crate::registry::Registry;
 use crate::tables::{area, instance};
 use diesel::prelude::*;
@@ -102,10 +103,17 @@ pub(crate) struct AreaTree {
 /// All areas as they were last read, for those who ask with each request.
 ///
 /// It is filled in read transactions alone, so that what it holds was committed.
-#[derive(Default)]
-pub(crate) struct AreaCache(Mutex<Option<(i64, Arc<AreaTree>)>>);
+pub(crate) struct AreaCache {
+    kept: Mutex<Option<(i64, Arc<AreaTree>)>>,
+    counters: Arc<Counters>,
+}
 
 impl AreaCache {
+    /// Nothing was read yet.
+    pub(crate) fn new(counters: Arc<Counters>) -> Self {
+        Self { kept: Mutex::default(), counters }
+    }
+
     /// The grids within reach that lie in an area, ascending, as columns; all of them without one.
     ///
     /// # Errors
@@ -128,12 +136,14 @@ impl AreaCache {
     /// As the store says.
     pub(crate) fn tree(&self, connection: &mut Connection) -> Result<Arc<AreaTree>, StoreError> {
         let version: i64 = instance::table.select(instance::areas_version).get_result(connection)?;
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some((_, tree)) = kept.filter(|(kept, _)| *kept == version) {
+            add(&self.counters.area_cache_hits, 1);
             return Ok(tree);
         }
+        add(&self.counters.area_cache_misses, 1);
         let tree = Arc::new(AreaTree::read(connection)?);
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((version, tree.clone()));
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some((version, tree.clone()));
         Ok(tree)
     }
 }

@@ -289,6 +289,12 @@ impl Database {
         let _ = self.submit(how, work, answer).inspect_err(report);
     }
 
+    /// How many connections for reading there are, and how many of them somebody has.
+    pub(crate) fn readers(&self) -> (u64, u64) {
+        let state = self.readers.state();
+        (state.connections.into(), state.connections.saturating_sub(state.idle_connections).into())
+    }
+
     /// Lets the writer finish what is queued and close the database. Later jobs are refused.
     pub(crate) fn close(&self) {
         self.reading.close();

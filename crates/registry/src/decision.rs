@@ -179,9 +179,9 @@ impl Registry {
             Ok::<_, DecisionError>((decided, moved))
         });
         let (decided, moved) = decided.await?;
-        self.news.committed(moved);
+        self.committed(moved);
         if decided.released == Some(Released::Merged) {
-            add(&self.counters.merged, 1 + decided.with_it);
+            add(&self.counters.released, 1 + decided.with_it);
         }
         Ok(decided)
     }

@@ -12,6 +12,7 @@ use crate::idempotency::Keep;
 use crate::judge_view::operation;
 use crate::ledger::Ledger;
 use crate::log::Sender;
+use crate::progress::Progress;
 use crate::query::{Person, conflicts_of};
 use crate::registry::{Registry, SCHEMA};
 use crate::tables::document;
@@ -171,8 +172,8 @@ impl Registry {
             Ok::<_, EditError>((edited, moved))
         });
         let (edited, moved) = edited.await?;
-        self.news.committed(moved);
-        add(&self.counters.merged, 1);
+        self.committed(moved);
+        add(&self.counters.edits, 1);
         Ok(edited)
     }
 
@@ -185,8 +186,8 @@ impl Registry {
         let keys = self.sealing.clone();
         let importing = move |connection: &mut Connection| import(connection, &edits, &keys, now);
         let (imported, moved) = self.database.write_locking_blocking(importing)?;
-        self.news.committed(moved);
-        add(&self.counters.merged, imported.merged);
+        self.committed(moved);
+        add(&self.counters.edits, imported.merged);
         Ok(imported)
     }
 
@@ -210,8 +211,8 @@ impl Registry {
             Ok::<_, ImportError>((imported, moved))
         });
         let (imported, moved) = importing.await?;
-        self.news.committed(moved);
-        add(&self.counters.merged, imported.merged);
+        self.committed(moved);
+        add(&self.counters.edits, imported.merged);
         Ok(imported)
     }
 }
@@ -221,7 +222,7 @@ fn import(
     edits: &[Import],
     keys: &Arc<Keyring>,
     now: Instant,
-) -> Result<(Imported, BTreeSet<ScopeId>), ImportError> {
+) -> Result<(Imported, Progress), ImportError> {
     let scopes = scopes_of(connection, edits)?;
     let ledger = Ledger::new(connection, now, keys.clone(), scopes)?;
     let new = edits.iter().filter(|one| matches!(one.edit.action, Action::RegisterHousehold { .. }));

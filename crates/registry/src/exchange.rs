@@ -14,6 +14,7 @@ use crate::held::Fate;
 use crate::ledger::{Ledger, Owner};
 use crate::log::Sender;
 use crate::nonce::{Nonce, use_nonce};
+use crate::progress::Progress;
 use crate::registry::Registry;
 use crate::tables::{actor, device as device_table};
 use diesel::prelude::*;
@@ -56,7 +57,7 @@ struct Pushed {
     verdicts: Vec<ChangeVerdict>,
     hashes: BTreeSet<(DocumentKey, ChangeHash)>,
     request: Arc<Request>,
-    moved: BTreeSet<ScopeId>,
+    moved: Progress,
     /// How many changes had each outcome.
     tally: Tally,
 }
@@ -111,7 +112,7 @@ impl Registry {
             Ok::<_, ExchangeError>(take_in(connection, &keys, &sender, &request)?)
         });
         let Pushed { verdicts, hashes, request, moved, tally } = pushed.await?;
-        self.news.committed(moved);
+        self.committed(moved);
         let Counters { merged, known, held, quarantined, .. } = &*self.counters;
         [merged, known, held, quarantined].into_iter().zip(tally).for_each(|(counter, count)| add(counter, count));
         let (instance, counters) = (self.instance, self.counters.clone());

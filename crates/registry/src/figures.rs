@@ -1,5 +1,10 @@
 //! Counts of what the registry did since it was opened, for whoever watches it.
+//!
+//! It knows numbers alone: no name, no id, nothing of a resident.
+//!
+//! **Invariant:** what a transaction did is counted after it was committed, and once, however often it was attempted.
 
+use crate::lag::{LagCounters, Lags};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 macro_rules! figures {
@@ -7,35 +12,31 @@ macro_rules! figures {
         /// What the registry did since it was opened.
         #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
         pub struct Figures {
-            /// Jobs that wait for the writer right now.
-            pub writer_queue: u64,
-            /// Requests that read, or wait for a connection to read with, right now.
-            pub waiting_reads: u64,
-            /// Requests that hash a password, or wait for their turn to, right now.
-            pub waiting_hashes: u64,
             $($(#[$doc])* pub $name: u64,)+
+            /// Connections for reading, right now.
+            pub readers: u64,
+            /// Those of them that somebody reads with.
+            pub busy_readers: u64,
+            /// How long changes of devices took from their making to the registry.
+            pub lags: Lags,
         }
 
         /// The counters behind [`Figures`].
         #[derive(Debug, Default)]
         pub(crate) struct Counters {
-            /// Jobs that wait for the writer right now.
-            pub(crate) writer_queue: AtomicU64,
-            /// Requests that read, or wait for a connection to read with, right now.
-            pub(crate) waiting_reads: AtomicU64,
-            /// Requests that hash a password, or wait for their turn to, right now.
-            pub(crate) waiting_hashes: AtomicU64,
             $($(#[$doc])* pub(crate) $name: AtomicU64,)+
+            /// How long changes of devices took from their making to the registry.
+            pub(crate) lags: LagCounters,
         }
 
         impl Counters {
             /// All counts, each read once.
             pub(crate) fn read(&self) -> Figures {
                 Figures {
-                    writer_queue: self.writer_queue.load(Ordering::Relaxed),
-                    waiting_reads: self.waiting_reads.load(Ordering::Relaxed),
-                    waiting_hashes: self.waiting_hashes.load(Ordering::Relaxed),
                     $($name: self.$name.load(Ordering::Relaxed),)+
+                    readers: 0,
+                    busy_readers: 0,
+                    lags: self.lags.read(),
                 }
             }
         }
@@ -43,6 +44,16 @@ macro_rules! figures {
 }
 
 figures! {
+    /// Jobs that wait for the writer right now.
+    writer_queue,
+    /// Requests that read, or wait for a connection to read with, right now.
+    waiting_reads,
+    /// Requests that hash a password, or wait for their turn to, right now.
+    waiting_hashes,
+    /// Connections for writing, right now.
+    writers,
+    /// Those of them that somebody writes with.
+    busy_writers,
     /// Transactions committed by the writer: each a group of jobs.
     commits,
     /// Jobs that the writer ran.
@@ -55,18 +66,28 @@ figures! {
     overloaded,
     /// Exchanges answered.
     exchanges,
-    /// Changes merged.
+    /// Changes that devices pushed and that were merged, also those that had waited.
     merged,
     /// Changes pushed that were merged already.
     known,
     /// Changes held when they were pushed.
     held,
-    /// Changes quarantined.
+    /// Changes quarantined when they were pushed.
     quarantined,
+    /// Edits merged at desks and by imports.
+    edits,
+    /// Changes merged because somebody released them.
+    released,
+    /// Rows committed to the feeds.
+    feed_rows,
     /// Documents found unreadable: an alarm if it is not 0.
     unreadable,
     /// Audit rows sealed by this node.
     audit_sealed,
+    /// Times that the areas were asked for and were in memory.
+    area_cache_hits,
+    /// Times that the areas were asked for and were read from the database.
+    area_cache_misses,
 }
 
 /// Adds to a counter.

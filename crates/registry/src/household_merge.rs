@@ -119,8 +119,8 @@ impl Registry {
             Ok::<_, MergeError>((merged, feeds, edits))
         });
         let (merged, feeds, edits) = merging.await?;
-        self.news.committed(feeds);
-        add(&self.counters.merged, edits);
+        self.committed(feeds);
+        add(&self.counters.edits, edits);
         Ok(merged)
     }
 }

@@ -17,6 +17,7 @@ use crate::database::{Connection, HashBlob, Id, StoreError, on_each};
 use crate::entropy::random;
 use crate::feed_lock;
 use crate::log::{columns, count, split_heads};
+use crate::progress::Progress;
 use crate::snapshot;
 use crate::tables::{actor, change, document, fact, held, quarantine, scope, staff};
 use automerge::Automerge;
@@ -65,8 +66,8 @@ pub(crate) struct Ledger<'c> {
     pub(crate) keys: Arc<Keyring>,
     /// The last position of each feed that is locked.
     positions: RefCell<BTreeMap<ScopeId, i64>>,
-    /// Those of them that were written to.
-    moved: RefCell<BTreeSet<ScopeId>>,
+    /// What was written to them.
+    progress: RefCell<Progress>,
     assignments: RefCell<BTreeMap<StaffId, Rc<[Assignment]>>>,
     around: RefCell<BTreeMap<ScopeId, Rc<[AreaId]>>>,
     owners: RefCell<BTreeMap<ActorId, Owner>>,
@@ -109,7 +110,7 @@ impl<'c> Ledger<'c> {
             now,
             keys,
             positions: RefCell::new(positions),
-            moved: RefCell::default(),
+            progress: RefCell::default(),
             assignments: RefCell::default(),
             around: RefCell::default(),
             owners: RefCell::default(),
@@ -173,7 +174,9 @@ impl<'c> Ledger<'c> {
     /// As the store says.
     pub(crate) fn next_position(&self, of: ScopeId) -> Result<i64, StoreError> {
         self.lock(of)?;
-        self.moved.borrow_mut().insert(of);
+        let mut progress = self.progress.borrow_mut();
+        progress.scopes.insert(of);
+        progress.rows += 1;
         let mut positions = self.positions.borrow_mut();
         let position = positions.entry(of).or_default();
         *position += 1;
@@ -200,22 +203,27 @@ impl<'c> Ledger<'c> {
         Ok(true)
     }
 
-    /// Writes how far the feeds have come: the last write of the transaction, in the order of the scopes. Returns the scopes
-    /// that moved, at which there is to be a hint once they are committed.
+    /// Writes how far the feeds have come: the last write of the transaction, in the order of the scopes. Returns what
+    /// is to be told and counted once it is committed.
     ///
     /// # Errors
     /// As the store says.
-    pub(crate) fn finish(self) -> Result<BTreeSet<ScopeId>, StoreError> {
+    pub(crate) fn finish(self) -> Result<Progress, StoreError> {
         self.write_batch()?;
         let connection = self.connection.into_inner();
         let positions = self.positions.into_inner();
-        let moved = self.moved.into_inner();
-        for id in &moved {
+        let progress = self.progress.into_inner();
+        for id in &progress.scopes {
             let Some(position) = positions.get(id).copied() else { continue };
             let this = scope::table.find(Id::from(*id));
             diesel::update(this).set(scope::position.eq(position)).execute(connection)?;
         }
-        Ok(moved)
+        Ok(progress)
+    }
+
+    /// Notes how long a device's change took to come, in milliseconds.
+    pub(crate) fn note_lag(&self, lag_ms: i64) {
+        self.progress.borrow_mut().lags.add(lag_ms);
     }
 
     /// Who is behind an actor.

@@ -60,6 +60,9 @@ impl Ledger<'_> {
         for new in merge.genesis.iter().chain([&merge.change]) {
             self.remember_merged(key, new);
         }
+        if sender.device.is_some() {
+            self.note_lag(sender.at.ms().saturating_sub(merge.change.at.ms()));
+        }
         Ok(())
     }
 

@@ -55,7 +55,8 @@ impl Registry {
         let database = Arc::new(database);
         let hashing = Arc::new(Semaphore::new(MOST_HASHING));
         let news = Arc::new(News::new(start, made_at));
-        Ok(Self { database, counters, instance, hashing, areas: Arc::default(), news, sealing })
+        let areas = Arc::new(AreaCache::new(counters.clone()));
+        Ok(Self { database, counters, instance, hashing, areas, news, sealing })
     }
 
     /// Refuses what comes, finishes what is queued, and closes the database; on all clones of the handle.
@@ -78,7 +79,8 @@ impl Registry {
 
     /// What the registry did since it was opened.
     pub fn figures(&self) -> Figures {
-        self.counters.read()
+        let (readers, busy_readers) = self.database.readers();
+        Figures { readers, busy_readers, ..self.counters.read() }
     }
 }
 

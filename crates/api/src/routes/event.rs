@@ -9,6 +9,7 @@
 use crate::follower::Follower;
 use crate::gate::Turn;
 use crate::limits;
+use crate::metrics::UnderWay;
 use crate::problem::{Problem, Sentence};
 use crate::request_parts::Filter;
 use crate::state::State;
@@ -104,6 +105,7 @@ pub(crate) async fn follow(
         return Err(Problem::field("seconds", Sentence::AtMost(limits::LONGEST_STREAM_S)));
     }
     let turn = state.streams.enter().await?;
+    let open = state.metrics.open_stream();
     // In this order: what comes in while the past is read is told at least once.
     let news = state.registry.listen();
     let begin = begin(&state, &follower.reach, &request, follower.now).await?;
@@ -118,6 +120,7 @@ pub(crate) async fn follow(
         check_at: now + CHECK_EVERY,
         beat_at: now + BEAT_EVERY,
         _turn: turn,
+        _open: open,
     };
     let pieces = unfold(stream, async |mut stream| Some((Ok::<_, Infallible>(stream.next().await?), stream)));
     let mut response = HttpResponse::Ok();
@@ -141,6 +144,7 @@ struct Stream {
     check_at: Moment,
     beat_at: Moment,
     _turn: Turn,
+    _open: UnderWay,
 }
 
 impl Stream {

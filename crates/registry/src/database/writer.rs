@@ -103,6 +103,7 @@ impl Writer {
         for _ in 0..if many { most.max(1) } else { 1 } {
             let (connection, opener) = (opener.writer()?, opener.clone());
             let (queued, counters) = (queued.clone(), counters.clone());
+            add(&counters.writers, 1);
             let run = if many { turn::run } else { group::run };
             let thread = std::thread::Builder::new().name("registry-writer".to_owned());
             threads

@@ -18,7 +18,9 @@ const LONGEST_GROUP: Duration = Duration::from_millis(50);
 /// Runs jobs until the queue is closed and empty.
 pub(super) fn run(mut connection: Connection, opener: &Opener, queued: &Queue, counters: &Counters) {
     while let Some(first) = next(queued) {
+        add(&counters.busy_writers, 1);
         run_group(&mut connection, first, queued, counters);
+        counters.busy_writers.fetch_sub(1, Ordering::Relaxed);
         if is_broken(&mut connection) {
             match opener.writer() {
                 Ok(opened) => connection = opened,

@@ -17,7 +17,9 @@ const LONGEST_ATTEMPTS: Duration = Duration::from_secs(2);
 pub(super) fn run(connection: Connection, opener: &Opener, queued: &Queue, counters: &Counters) {
     let mut connection = Some(connection);
     while let Some(mut job) = next(queued) {
+        add(&counters.busy_writers, 1);
         let committed = run_job(&mut connection, job.as_mut(), opener, counters);
+        counters.busy_writers.fetch_sub(1, Ordering::Relaxed);
         counters.writer_queue.fetch_sub(1, Ordering::Relaxed);
         add(&counters.jobs, 1);
         add(&counters.commits, u64::from(committed));
