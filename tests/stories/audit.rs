@@ -121,7 +121,7 @@ fn the_auditor_sees_who_read_and_wrote_about_a_resident_why_and_from_where() {
     assert_eq!((&read["source"], &read["device"]), (&json!("127.0.0.1"), &Value::Null));
     assert_eq!(
         read["detail"],
-        json!({ "classes": ["residents", "memberships"], "records": 1, "sensitivity": 1, "masked": true })
+        json!({ "classes": ["residents", "memberships"], "records": 1, "sensitivity": 2, "masked": true })
     );
     let person = json!({ "grid": GRID.id(), "household": household, "resident": resident });
     assert_eq!(read["persons"], json!([person]));

@@ -319,7 +319,7 @@ fn a_phone_may_exchange_and_follow_changes_with_its_proof_and_nothing_else() {
     });
     let mut of_devices: Vec<_> = of_devices.map(|one| text(&one["operationId"])).collect();
     of_devices.sort_unstable();
-    assert_eq!(of_devices, ["exchange", "followChanges"]);
+    assert_eq!(of_devices, ["exchange", "followChanges", "readReference"]);
 
     // Its token opens nothing without the proof of its key.
     let session = Session::with_token(&server, &device.token);

@@ -48,7 +48,7 @@ fn who_runs_one_community_has_no_say_over_who_works_elsewhere_and_nobody_over_th
         listed["items"].as_array().expect("a list").iter().map(|one| text(&one["sign_in"])).collect::<Vec<_>>()
     };
     assert_eq!(names(&sun), ["qian.fang", "sun.li"]);
-    assert_eq!(names(&wu).len(), 7);
+    assert_eq!(names(&wu).len(), 8);
     let office = json!({ "role": "call_agent", "area": NEIGHBOURS.id() });
     for id in [ZHOU.id(), LI.id()] {
         let refused = |answer: Answer| assert_eq!(answer.status, 404, "{answer:?}");

@@ -42,6 +42,8 @@ const WORDINGS: &[Wording] = &[
     wording("proxy", "他人代答", "somebody answered for them"),
     wording("no_answer", "无人应答", "nobody answered"),
     wording("refused", "谢绝走访", "the visit was not wanted"),
+    wording("justified", "有正当理由", "there was good reason"),
+    wording("unjustified", "没有正当理由", "there was no good reason"),
 ];
 
 /// The names of a word; none for one that no field holds.

@@ -231,10 +231,10 @@ fn find_code(
     Ok((staff.into(), device.map(Into::into)))
 }
 
-/// The grids that a member of staff may read, in the order of their codes.
+/// The grids that the phone of a member of staff holds, in the order of their codes.
 fn scopes_of(connection: &mut Connection, staff: StaffId, now: Instant) -> Result<Vec<Area>, EnrolError> {
     let tree = AreaTree::read(connection)?;
-    let reach = Reach::of(&grants_of(connection, &tree, staff, now)?, Operation::Read);
+    let reach = Reach::of(&grants_of(connection, &tree, staff, now)?, Operation::Exchange);
     let grid = |scope: gridwork_domain::id::ScopeId| tree.get(AreaId::from_bytes(*scope.as_bytes())).cloned();
     let mut scopes: Vec<Area> = reach.scopes().filter_map(grid).collect();
     scopes.sort_by(|one, other| one.code.as_str().cmp(other.code.as_str()));

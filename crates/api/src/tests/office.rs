@@ -45,6 +45,7 @@ pub(super) const GRIDS: [AreaId; 2] = [AreaId::from_bytes([4; 16]), AreaId::from
 pub(super) const LEADERS: [StaffId; 2] = [StaffId::from_bytes([6; 16]), StaffId::from_bytes([7; 16])];
 pub(super) const ADMINISTRATOR: StaffId = StaffId::from_bytes([8; 16]);
 pub(super) const DUTY_OFFICER: StaffId = StaffId::from_bytes([10; 16]);
+pub(super) const SUPERVISOR: StaffId = StaffId::from_bytes([11; 16]);
 
 impl Reply {
     pub(super) fn json(&self) -> Value {
@@ -101,7 +102,7 @@ impl Office {
         };
         let mut office = Self { _folder: folder, state, send: Box::new(send), sessions: BTreeMap::new() };
         office.appoint().await;
-        for who in [LEADERS[0], LEADERS[1], ADMINISTRATOR, DUTY_OFFICER] {
+        for who in [LEADERS[0], LEADERS[1], ADMINISTRATOR, DUTY_OFFICER, SUPERVISOR] {
             let begun = office.state.registry.begin_session(who, true, crate::clock::now()).await.expect("a session");
             office.sessions.insert(who, begun.session);
         }
@@ -134,6 +135,7 @@ impl Office {
             (LEADERS[1], "leader.two", Role::GridLeader, GRIDS[1]),
             (ADMINISTRATOR, "administrator", Role::Administrator, district),
             (DUTY_OFFICER, "duty.officer", Role::DutyOfficer, district),
+            (SUPERVISOR, "supervisor", Role::Supervisor, district),
         ];
         for (id, sign_in, role, area) in people {
             let staff = Staff { id, name: format!("王{sign_in}"), sign_in: sign_in.to_owned() };

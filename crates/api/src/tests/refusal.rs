@@ -1,6 +1,6 @@
 //! What is refused, and that it is refused with a problem.
 
-use super::office::{ADMINISTRATOR, DUTY_OFFICER, LEADERS, Office};
+use super::office::{ADMINISTRATOR, DUTY_OFFICER, LEADERS, Office, SUPERVISOR};
 use crate::limits::LARGEST_JSON_BODY_BYTES;
 use crate::{openapi, openapi_json};
 use actix_web::http::{Method, StatusCode, header};
@@ -105,9 +105,13 @@ async fn no_body_whatever_is_answered_with_a_server_error() {
         assert!(has_body);
         let unknown = AreaId::from_bytes([42; 16]).to_string();
         let path = path.replacen(&unknown, &household, 1);
-        let decides = needs(&id, Operation::DecideKept);
-        let who = if decides { DUTY_OFFICER } else { LEADERS[0] };
-        let who = if administers(&id) { ADMINISTRATOR } else { who };
+        let may = |operation| needs(&id, operation);
+        let who = match () {
+            () if may(Operation::DecideKept) || may(Operation::BreakGlass) => DUTY_OFFICER,
+            () if may(Operation::ReviewBreakGlass) => SUPERVISOR,
+            () if administers(&id) => ADMINISTRATOR,
+            () => LEADERS[0],
+        };
         let request = || office.signed_in(who, method.clone(), &path).insert_header((header::IF_MATCH, "*"));
         for body in &bodies {
             let reply =

@@ -32,6 +32,10 @@ fn apply(tables: &mut Tables, statement: &str) {
             let (_, definition) = statement.split_once("ADD COLUMN").unwrap();
             tables.get_mut(*name).expect(name).extend(column(definition));
         }
+        ["ALTER", "TABLE", name, "ALTER", "COLUMN", column, "SET", "NOT", "NULL" | "NULL,", ..] => {
+            let columns = tables.get_mut(*name).expect(name);
+            columns.iter_mut().filter(|(known, ..)| known == column).for_each(|(.., must)| *must = true);
+        }
         ["ALTER", "TABLE", name, "RENAME", "TO", other] => {
             let columns = tables.remove(*name).expect(name);
             tables.insert((*other).to_owned(), columns);
