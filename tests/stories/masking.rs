@@ -150,6 +150,9 @@ fn a_leader_sees_the_own_grid_in_full_at_a_desk_and_on_the_phone_and_whoever_wor
     let town = Town::new();
     let server = town.serve();
     let (household, resident) = register(&Session::of(&ZHOU, &server));
+    // Leaders have phones, and now and then a desk.
+    let form = json!({ "password": PASSWORD });
+    Session::of(&WU, &server).send(Method::PUT, &format!("/v1/staff/{}/password", LI.id()), None, &form).well();
     let leader = Session::of(&LI, &server);
     let body = leader.household(household).well();
     assert_eq!(body["household"], json!({ "contact_phone": "02488886666" }), "{body}");

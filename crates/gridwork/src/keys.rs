@@ -43,9 +43,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
                 list(&settings.rotate_keys()?);
             }
         },
-        Step::Make => println!("{}", in_one_line(&Keyring::new([random()?, random()?]))),
+        Step::Make => println!("{}", make()?),
     }
     Ok(())
+}
+
+/// New keys in one line, for `GRIDWORK_SEALING_KEYS`.
+///
+/// # Errors
+/// The system gives no random bytes.
+pub(crate) fn make() -> Result<String, getrandom::Error> {
+    Ok(in_one_line(&Keyring::new([random()?, random()?])))
 }
 
 fn list(keys: &Keyring) {

@@ -16,9 +16,9 @@ use gridwork_domain::id::{BreakGlassId, EditId, HouseholdId, ResidentId, StaffId
 use gridwork_domain::instant::Instant;
 use std::collections::BTreeSet;
 
-/// How often somebody may reveal within [`WITHIN_MS`]: once a minute is more than anybody answers calls.
+/// How often somebody may reveal within an hour: once a minute is more than anybody answers calls.
 pub const MOST_REVEALED: i64 = 60;
-/// Milliseconds within which reveals are counted: an hour.
+/// Milliseconds within which reveals are counted.
 const WITHIN_MS: i64 = 60 * 60 * 1_000;
 
 /// What is about to be revealed.

@@ -97,8 +97,8 @@ pub(crate) fn registry_settings(dir: &Path, database: Option<&TemporaryDatabase>
     Settings::new(database.map_or_else(file, |database| database.url().to_owned()))
 }
 
-/// What all nodes are told: where the registry is and Redis, and one secret, so that whoever signed in at one of them is
-/// signed in at all.
+/// What all nodes are told: where the registry is and Redis, the same sealing keys, and one secret, so that whoever signed in at
+/// one of them is signed in at all.
 ///
 /// # Errors
 /// The system gives no random bytes.
@@ -108,7 +108,9 @@ pub(crate) fn shared_settings(database: Option<&TemporaryDatabase>, redis: Optio
         let mut random = [0u8; 32];
         getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
         let secret = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        let keys = crate::keys::make().map_err(|error| io::Error::other(error.to_string()))?;
         shared.extend([("DATABASE_URL", database.url().to_owned()), ("GRIDWORK_TOKEN_SECRET", secret)]);
+        shared.push(("GRIDWORK_SEALING_KEYS", keys));
     }
     shared.extend(redis.map(|url| ("REDIS_URL", url.to_owned())));
     Ok(shared)
