@@ -64,7 +64,7 @@ pub(crate) struct DuplicateBody {
     #[schema(example = "dwelling", pattern = "^(dwelling|person|citizen_number)$")]
     alike: &'static str,
     /// Both of them.
-    #[schema(min_items = 2, max_items = 2)]
+    #[schema(max_items = 2)]
     both: Vec<LookalikeBody>,
 }
 
