@@ -73,7 +73,6 @@ impl FromRequest for DeviceCaller {
         Box::pin(async move {
             let Admitted { state, token, proof, coding, length } = admitted?;
             let device = prove(&state, &token, &proof, now).await?;
-            state.rates.count(Whose::Device(device.id), now).await?;
             let slot = state.per_device.take(device.id)?;
             let held = state.sync_memory.take(length)?;
             let bytes = body::read(payload, length).await?;
@@ -84,7 +83,7 @@ impl FromRequest for DeviceCaller {
     }
 }
 
-/// The device of this token, if it was its key that signed.
+/// The device of this token, if it was its key that signed and it does not ask too often.
 ///
 /// # Errors
 /// A problem that says why not. Nothing of the device's is taken before: a stolen token alone holds none of it.
@@ -95,6 +94,7 @@ pub(crate) async fn prove(state: &State, token: &str, proof: &Proof, now: Instan
         .ok_or_else(|| Problem::new(Kind::Unauthenticated, Sentence::DeviceToken))?;
     tracing::Span::current().record("caller", tracing::field::display(device.id));
     proof.verify_signature(&device.public_key)?;
+    state.rates.count(Whose::Device(device.id), now).await?;
     Ok(device)
 }
 

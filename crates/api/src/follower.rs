@@ -10,7 +10,6 @@ use crate::device_caller::prove;
 use crate::gate::Slot;
 use crate::problem::Problem;
 use crate::proof::Proof;
-use crate::rate::Whose;
 use crate::state::State;
 use crate::{bearer, clock};
 use actix_web::dev::Payload;
@@ -62,7 +61,6 @@ impl Follower {
         let token = bearer::token(request.headers())?;
         let proof = Arc::new(Proof::of(&request, now)?);
         let device = prove(&state, token, &proof, now).await?;
-        state.rates.count(Whose::Device(device.id), now).await?;
         proof.clone().verify_body(Bytes::new()).await?;
         let place = Place::Device(state.streams_of_device.take(device.id)?);
         let reach = state.registry.begin_to_follow(&device, proof.nonce(), now).await?;

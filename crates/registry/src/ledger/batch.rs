@@ -121,6 +121,35 @@ impl Batch {
 }
 
 impl Ledger<'_> {
+    /// Runs a query about nothing that may wait in the batch: held and refused changes. It must not call the ledger again.
+    ///
+    /// # Errors
+    /// As the query says.
+    pub(crate) fn query_beside<T, E>(
+        &self,
+        query: impl FnOnce(&mut Connection) -> Result<T, E>,
+    ) -> Result<T, StoreError>
+    where
+        StoreError: From<E>,
+    {
+        Ok(query(&mut self.connection.borrow_mut())?)
+    }
+
+    /// Runs a query about one document only. It must not call the ledger again.
+    pub(super) fn query_about<T, E>(
+        &self,
+        key: &DocumentKey,
+        query: impl FnOnce(&mut Connection) -> Result<T, E>,
+    ) -> Result<T, StoreError>
+    where
+        StoreError: From<E>,
+    {
+        if self.batch.borrow().has(key) {
+            self.write_batch()?;
+        }
+        Ok(query(&mut self.connection.borrow_mut())?)
+    }
+
     /// Registers a household that is new. Its rows are written with those of others, before anything else is asked.
     ///
     /// # Errors
