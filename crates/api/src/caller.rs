@@ -4,7 +4,7 @@
 //! it there: a [`Caller`] has it, or the handler never runs. It does not know devices: those are [`crate::device_caller`]'s.
 //!
 //! **Invariant:** what a caller may do is what the assignments that hold at this moment give, in a session that goes on:
-//! read anew at each request, in one read transaction.
+//! read anew at each request.
 
 use crate::problem::{Kind, Problem, Sentence};
 use crate::rate::Whose;
@@ -69,10 +69,7 @@ impl Caller {
     ) -> Result<Self, Problem> {
         let admitted = state.registry.admit(credential, now).await?;
         let ended = || Problem::new(Kind::Unauthenticated, Sentence::SessionEnded);
-        let Admitted { staff, by, grants, mut broken } = admitted.ok_or_else(ended)?;
-        if !grants.iter().any(|grant| grant.role.may(Operation::BreakGlass)) {
-            broken.clear(); // the office was lost meanwhile under which the glass was broken
-        }
+        let Admitted { staff, by, grants, broken } = admitted.ok_or_else(ended)?;
         tracing::Span::current().record("caller", tracing::field::display(staff));
         let caller = Self { staff, now, by, needs: needs?, attempt, grants, broken };
         if matches!(caller.by, Means::Session(_, false)) && state.administrators_need_second_factor {
@@ -113,6 +110,9 @@ impl Caller {
     }
 
     fn with_broken(&self, own: Reach) -> Reach {
+        if self.broken.is_empty() {
+            return own;
+        }
         let grids = self.broken.iter().flat_map(|broken| broken.grids.iter().copied());
         let households = self.broken.iter().filter_map(|broken| broken.household);
         own.scopes().chain(grids).collect::<Reach>().with_households(households)

@@ -1,14 +1,16 @@
-//! Who comes with what credential, and what that gives: looked at anew with every request, in one read transaction.
+//! Who comes with what credential, and what that gives: looked at anew with every request, by few statements and no
+//! transaction around them, as every request waits for it.
 //!
 //! **Invariant:** nothing about who may come in is remembered between requests, so that a session or key that was ended, an
 //! office, or what an emergency gave, gives nothing from then on, on whichever node the next request arrives.
 
 use crate::api_key::find_key;
-use crate::area_tree::{Grant, grants_of};
+use crate::area_tree::{Grant, areas_version, grants};
 use crate::break_glass::{BrokenGlass, in_force};
 use crate::database::StoreError;
+use crate::entitlement::assignments_of;
 use crate::registry::Registry;
-use crate::session::find_live;
+use crate::session::find_assignments;
 use gridwork_domain::id::{SessionId, StaffId};
 use gridwork_domain::instant::Instant;
 use gridwork_domain::permission::Operation;
@@ -31,7 +33,7 @@ pub struct Admitted {
     pub by: Means,
     /// What the offices give that they hold now.
     pub grants: Vec<Grant>,
-    /// What they read beyond that in an emergency: nothing for a machine client.
+    /// What they read beyond that in an emergency: nothing for a machine client, or without an office that permits it.
     pub broken: Vec<BrokenGlass>,
 }
 
@@ -52,22 +54,25 @@ impl Registry {
     pub async fn admit(&self, credential: Credential, now: Instant) -> Result<Option<Admitted>, StoreError> {
         let areas = self.areas.clone();
         self.database
-            .read(move |connection| {
-                let found = match credential {
+            .look_up(move |connection| {
+                let (staff, by, held, version) = match &credential {
                     Credential::Session(session, staff) => {
-                        let live = find_live(connection, session, staff, now)?;
-                        live.map(|second_factor| (staff, Means::Session(session, second_factor)))
+                        let found = find_assignments(connection, *session, *staff, now)?;
+                        let Some((second_factor, held, version)) = found else { return Ok(None) };
+                        (*staff, Means::Session(*session, second_factor), held, version)
                     }
                     Credential::Key(key) => {
-                        find_key(connection, &key, now)?.map(|(staff, scopes)| (staff, Means::Key(scopes)))
+                        let Some((staff, scopes)) = find_key(connection, key, now)? else { return Ok(None) };
+                        let version = areas_version(connection)?;
+                        (staff, Means::Key(scopes), assignments_of(connection, staff)?, version)
                     }
                 };
-                let Some((staff, by)) = found else { return Ok(None) };
-                let tree = areas.tree(connection)?;
-                let grants = grants_of(connection, &tree, staff, now)?;
+                let tree = areas.tree_of(connection, version)?;
+                let grants = grants(&tree, held, now);
+                let may_break = grants.iter().any(|grant| grant.role.may(Operation::BreakGlass));
                 let broken = match by {
-                    Means::Session(..) => in_force(connection, &tree, staff, now)?,
-                    Means::Key(_) => Vec::new(),
+                    Means::Session(..) if may_break => in_force(connection, &tree, staff, now)?,
+                    _ => Vec::new(),
                 };
                 Ok(Some(Admitted { staff, by, grants, broken }))
             })

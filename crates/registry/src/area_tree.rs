@@ -12,7 +12,7 @@ use gridwork_domain::area::Area;
 use gridwork_domain::division_code::{DivisionCode, DivisionLevel};
 use gridwork_domain::id::{AreaId, HouseholdId, ScopeId, StaffId};
 use gridwork_domain::instant::Instant;
-use gridwork_domain::staff::{Operation, Role};
+use gridwork_domain::staff::{Assignment, Operation, Role};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -37,14 +37,23 @@ impl Grant {
 /// The grids in which somebody may do something, and single households beyond them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reach {
-    grids: BTreeSet<ScopeId>,
+    /// Ascending, each once.
+    grids: Arc<[ScopeId]>,
     households: BTreeSet<HouseholdId>,
 }
 
 impl Reach {
     /// The grids in which these grants give an operation.
     pub fn of(grants: &[Grant], operation: Operation) -> Self {
-        grants.iter().filter(|grant| grant.role.may(operation)).flat_map(|grant| grant.grids.iter().copied()).collect()
+        let mut giving = grants.iter().filter(|grant| grant.role.may(operation));
+        match (giving.next(), giving.next()) {
+            // A district's grids are many, and most people hold one office: they are shared with the tree.
+            (Some(only), None) => Self { grids: only.grids.clone(), households: BTreeSet::new() },
+            (first, second) => {
+                let giving = first.into_iter().chain(second).chain(giving);
+                giving.flat_map(|grant| grant.grids.iter().copied()).collect()
+            }
+        }
     }
 
     /// The same, with single households beyond the grids: these are read one by one, and are on no list.
@@ -56,7 +65,7 @@ impl Reach {
 
     /// Whether a grid is among them.
     pub fn contains(&self, scope: ScopeId) -> bool {
-        self.grids.contains(&scope)
+        self.grids.binary_search(&scope).is_ok()
     }
 
     /// Whether a household in that grid is within them.
@@ -87,7 +96,10 @@ impl Reach {
 
 impl FromIterator<ScopeId> for Reach {
     fn from_iter<I: IntoIterator<Item = ScopeId>>(scopes: I) -> Self {
-        Self { grids: scopes.into_iter().collect(), households: BTreeSet::new() }
+        let mut grids: Vec<ScopeId> = scopes.into_iter().collect();
+        grids.sort_unstable();
+        grids.dedup();
+        Self { grids: grids.into(), households: BTreeSet::new() }
     }
 }
 
@@ -102,7 +114,7 @@ pub(crate) struct AreaTree {
 
 /// All areas as they were last read, for those who ask with each request.
 ///
-/// It is filled in read transactions alone, so that what it holds was committed.
+/// It is filled by readers alone, so that what it holds was committed.
 pub(crate) struct AreaCache {
     kept: Mutex<Option<(i64, Arc<AreaTree>)>>,
     counters: Arc<Counters>,
@@ -135,7 +147,15 @@ impl AreaCache {
     /// # Errors
     /// As the store says.
     pub(crate) fn tree(&self, connection: &mut Connection) -> Result<Arc<AreaTree>, StoreError> {
-        let version: i64 = instance::table.select(instance::areas_version).get_result(connection)?;
+        let version = areas_version(connection)?;
+        self.tree_of(connection, version)
+    }
+
+    /// The same, by the version that the caller read before: if areas changed in between, the next one reads them again.
+    ///
+    /// # Errors
+    /// As the store says.
+    pub(crate) fn tree_of(&self, connection: &mut Connection, version: i64) -> Result<Arc<AreaTree>, StoreError> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some((_, tree)) = kept.filter(|(kept, _)| *kept == version) {
             add(&self.counters.area_cache_hits, 1);
@@ -146,6 +166,14 @@ impl AreaCache {
         *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some((version, tree.clone()));
         Ok(tree)
     }
+}
+
+/// The version of the areas, which every change of any raises.
+///
+/// # Errors
+/// As the store says.
+pub(crate) fn areas_version(connection: &mut Connection) -> QueryResult<i64> {
+    instance::table.select(instance::areas_version).get_result(connection)
 }
 
 #[derive(Queryable, Selectable)]
@@ -236,12 +264,16 @@ pub(crate) fn grants_of(
     staff: StaffId,
     now: Instant,
 ) -> Result<Vec<Grant>, StoreError> {
-    let held = assignments_of(connection, staff)?.into_iter().filter(|one| one.holds_at(now));
-    let grant = |one: gridwork_domain::staff::Assignment| {
+    Ok(grants(tree, assignments_of(connection, staff)?, now))
+}
+
+/// What assignments give now.
+pub(crate) fn grants(tree: &AreaTree, all: Vec<Assignment>, now: Instant) -> Vec<Grant> {
+    let grant = |one: Assignment| {
         let area = tree.get(one.area)?.clone();
         Some(Grant { role: one.role, grids: tree.grids(area.id), area })
     };
-    Ok(held.filter_map(grant).collect())
+    all.into_iter().filter(|one| one.holds_at(now)).filter_map(grant).collect()
 }
 
 impl Registry {

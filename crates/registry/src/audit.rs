@@ -92,6 +92,11 @@ impl<'a> Step<'a> {
     }
 }
 
+/// How many rows it takes to tell of these persons.
+pub(crate) fn rows_about(persons: &BTreeSet<Subject>) -> usize {
+    persons.len().div_ceil(MOST_PERSONS).max(1)
+}
+
 /// Writes an audit row, with the origin of the request under which this job runs; several rows for many persons.
 ///
 /// # Errors
@@ -145,7 +150,7 @@ impl Registry {
         }
         let detail = detail.to_string();
         self.database
-            .write_alone(move |connection| {
+            .write_alone(rows_about(&persons), move |connection| {
                 note(
                     connection,
                     &Step { detail: &detail, persons: persons.clone(), ..Step::new(now, Some(to), "read") },
@@ -173,7 +178,7 @@ impl Registry {
         });
         let detail = detail.to_string();
         self.database
-            .write_alone(move |connection| {
+            .write_alone(1, move |connection| {
                 note(connection, &Step { detail: &detail, ..Step::new(now, Some(to), "read-audit") })
             })
             .await

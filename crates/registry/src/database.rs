@@ -22,8 +22,8 @@ pub use temporary::TemporaryDatabase;
 use crate::figures::{Counters, add};
 use crate::origin::Origin;
 use crate::settings::{OpenError, Settings};
-use connection::{Begin, transact};
-use diesel::r2d2::Pool;
+use connection::{Begin, begin, finish, give_up, transact};
+use diesel::r2d2::{Pool, PooledConnection};
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -96,9 +96,10 @@ impl From<DieselError> for StoreError {
     fn from(error: DieselError) -> Self {
         match &error {
             DieselError::DatabaseError(DatabaseErrorKind::SerializationFailure, _) => Self::Contended,
-            DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection, _) => {
-                Self::Unavailable { retry_after_s: RETRY_AFTER_S }
-            }
+            DieselError::DatabaseError(
+                DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand,
+                _,
+            ) => Self::Unavailable { retry_after_s: RETRY_AFTER_S },
             // Diesel does not tell the SQLSTATE of these; PostgreSQL words them so in English (40P01, 55P03, 57014, 57P01 to
             // 57P03), which opening the database makes sure of.
             DieselError::DatabaseError(DatabaseErrorKind::Unknown, information) => {
@@ -144,6 +145,9 @@ macro_rules! fails_as_the_store_does {
 }
 pub(crate) use fails_as_the_store_does;
 
+/// A connection for reading, which goes back when dropped.
+type Reader = PooledConnection<Opener>;
+
 /// The database.
 pub(crate) struct Database {
     readers: Pool<Opener>,
@@ -168,6 +172,7 @@ impl Database {
         let readers = Pool::builder()
             .max_size(settings.readers.max(1))
             .connection_timeout(Duration::from_millis(settings.busy_timeout_ms.max(1)))
+            .test_on_check_out(false)
             .build(opener)
             .map_err(|error| OpenError::Readers(error.to_string()))?;
         let reading = Arc::new(Semaphore::new(settings.readers.max(1) as usize));
@@ -183,15 +188,57 @@ impl Database {
         E: From<StoreError> + Send + 'static,
         F: FnOnce(&mut Connection) -> Result<T, E> + Send + 'static,
     {
+        self.with_reader(move |database| {
+            let mut connection = database.reader(|connection| begin(connection, Begin::Reading))?.0;
+            finish(&mut connection, Begin::Reading, work)
+        })
+        .await
+    }
+
+    /// Runs `work`, of which each statement by itself is of one moment: for what asks little and often. It is run again if
+    /// a connection turns out to have gone meanwhile.
+    pub(crate) async fn look_up<T, F>(self: &Arc<Self>, mut work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.with_reader(move |database| Ok(database.reader(|one| finish(one, Begin::Not, &mut work))?.1)).await
+    }
+
+    /// Runs `work` in a thread that may block, when its turn comes to have a reader.
+    async fn with_reader<T, E, F>(self: &Arc<Self>, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnOnce(&Self) -> Result<T, E> + Send + 'static,
+    {
         let waiting = Waiting::enter(&self.counters, |counters| &counters.waiting_reads, MOST_WAITING_READS)?;
         let turn = self.reading.clone().acquire_owned().await.map_err(|_| StoreError::Closed)?;
         let database = self.clone();
         let reading = tokio::task::spawn_blocking(move || {
             let _held = (waiting, turn); // also if whoever asked has gone
-            let mut connection = database.readers.get().map_err(|_| database.overloaded())?;
-            transact(&mut connection, Begin::Reading, work)
+            work(&database)
         });
         reading.await.unwrap_or_else(|_| Err(StoreError::Panicked.into()))
+    }
+
+    /// A reader, with what `first` read by it. After the server was away all that wait in the pool are broken: each is
+    /// thrown away when it fails, and the last attempt has a new one.
+    fn reader<T>(
+        &self,
+        mut first: impl FnMut(&mut Connection) -> Result<T, StoreError>,
+    ) -> Result<(Reader, T), StoreError> {
+        let mut left = self.readers.max_size();
+        loop {
+            let mut connection = self.readers.get().map_err(|_| self.overloaded())?;
+            match first(&mut connection) {
+                Err(error @ StoreError::Unavailable { .. }) => {
+                    give_up(&mut connection);
+                    left = left.checked_sub(1).ok_or(error)?;
+                }
+                read => return read.map(|read| (connection, read)),
+            }
+        }
     }
 
     /// Runs `work` as if nothing else were written meanwhile, more than once if something was; when this returns `Ok`,
@@ -215,14 +262,15 @@ impl Database {
         self.write_so(Begin::Locking, work).await
     }
 
-    /// As [`Database::write`], for work that reads nothing and only adds rows: others cannot be in its way.
-    pub(crate) async fn write_alone<T, E, F>(&self, work: F) -> Result<T, E>
+    /// As [`Database::write`], for work that reads nothing and only adds rows, by so many statements: others cannot be in
+    /// its way.
+    pub(crate) async fn write_alone<T, E, F>(&self, statements: usize, work: F) -> Result<T, E>
     where
         T: Send + 'static,
         E: Failure + Send + 'static,
         F: FnMut(&mut Connection) -> Result<T, E> + Send + 'static,
     {
-        self.write_so(Begin::Locking, work).await
+        self.write_so(if statements > 1 { Begin::Locking } else { Begin::Not }, work).await
     }
 
     async fn write_so<T, E, F>(&self, how: Begin, work: F) -> Result<T, E>

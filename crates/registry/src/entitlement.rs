@@ -22,27 +22,27 @@ pub(crate) const CONTACT_MS: i64 = 60 * 60 * 1_000;
 /// Levels from a grid up to its district, and one more to notice a loop.
 pub(crate) const MOST_LEVELS: usize = 5;
 
-/// All assignments of a member of staff, also those that have ended. An office of a role that this release does not know
-/// gives nothing here: what a later release wrote into one row stops nobody's documents.
+/// The columns of an assignment: role, area, and from when until when it holds.
+pub(crate) type AssignmentRow = (String, Id, i64, Option<i64>);
+
+/// All assignments of a member of staff, also those that have ended.
 pub(crate) fn assignments_of(connection: &mut Connection, staff: StaffId) -> Result<Vec<Assignment>, StoreError> {
-    let rows: Vec<(String, Id, i64, Option<i64>)> = assignment::table
+    let rows: Vec<AssignmentRow> = assignment::table
         .filter(assignment::staff.eq(Id::from(staff)))
         .select((assignment::role, assignment::area, assignment::valid_from, assignment::valid_until))
         .load(connection)?;
-    let known = rows.into_iter().filter_map(|(role, area, from, until)| {
-        let Some(role) = Role::from_word(&role) else {
-            tracing::warn!(%staff, role, "an office of an unknown role gives nothing");
-            return None;
-        };
-        Some(Assignment {
-            staff,
-            role,
-            area: area.into(),
-            from: Instant::from_ms(from),
-            until: until.map(Instant::from_ms),
-        })
-    });
-    Ok(known.collect())
+    Ok(rows.into_iter().filter_map(|row| read_assignment(staff, row)).collect())
+}
+
+/// An assignment of a member of staff. An office of a role that this release does not know gives nothing here: what a
+/// later release wrote into one row stops nobody's documents.
+pub(crate) fn read_assignment(staff: StaffId, (role, area, from, until): AssignmentRow) -> Option<Assignment> {
+    let Some(role) = Role::from_word(&role) else {
+        tracing::warn!(%staff, role, "an office of an unknown role gives nothing");
+        return None;
+    };
+    let (from, until) = (Instant::from_ms(from), until.map(Instant::from_ms));
+    Some(Assignment { staff, role, area: area.into(), from, until })
 }
 
 /// The grid of a scope and all areas around it; empty if the scope is no grid.

@@ -5,7 +5,7 @@
 //! **Invariant:** any prefix of any schedule of retries leaves the same registry.
 
 use crate::answer_view::AnswerView;
-use crate::audit::{Step, Subject, note};
+use crate::audit::{Step, Subject, note, rows_about};
 use crate::database::{Connection, Id, StoreError, fails_as_the_store_does};
 use crate::device::contact_before;
 use crate::entitlement::{areas_around, assignments_of, gives_now};
@@ -160,7 +160,7 @@ impl Registry {
         let entries: usize = scopes.iter().map(|scope| scope.entries.len()).sum();
         let detail = format!(r#"{{"entries":{entries}}}"#);
         self.database
-            .write_alone(move |connection| {
+            .write_alone(rows_about(&persons), move |connection| {
                 let step = Step::new(now, Some(staff), "pull");
                 note(connection, &Step { device: Some(device), detail: &detail, persons: persons.clone(), ..step })
             })

@@ -479,11 +479,13 @@ diesel::allow_tables_to_appear_in_same_query!(
     feed,
     household,
     household_merge,
+    instance,
     membership,
     need,
     not_duplicate,
     resident,
     scope,
+    session,
     snapshot,
     staff,
 );

@@ -17,6 +17,7 @@ use crate::tables::{audit, audit_chain, audit_person};
 use diesel::dsl::{exists, min};
 use diesel::prelude::*;
 use diesel::select;
+use diesel::sql_types::{Array, BigInt, Binary};
 use gridwork_domain::instant::Instant;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -120,22 +121,48 @@ pub(super) fn seal_some(connection: &mut Connection, holder: Id, now: Instant) -
         .limit(MOST_ROWS)
         .select(AuditRow::as_select())
         .load(connection)?;
-    let (mut sealed, mut persons) = (0, Vec::new());
+    let (mut sealed, mut persons) = (Vec::new(), Vec::new());
     for row in rows {
         position += 1;
         hash = row.hash_after(&hash);
-        let columns = (audit::position.eq(Some(position)), audit::hash.eq(Some(hash)));
-        diesel::update(audit::table.find(row.id)).set(columns).execute(connection)?;
+        sealed.push((row.id, position, hash));
         persons.extend(index_of(&row.persons).into_iter().map(|person| (position, person)));
-        sealed += 1;
         if persons.len() >= MOST_PERSONS {
             break;
         }
     }
+    write_places(connection, &sealed)?;
     index(connection, &persons)?;
     let reached = (audit_chain::position.eq(position), audit_chain::hash.eq(hash));
     diesel::update(audit_chain::table.find(1)).set(reached).execute(connection)?;
-    Ok(sealed)
+    Ok(sealed.len() as u64)
+}
+
+/// Gives rows their positions and hashes.
+fn write_places(connection: &mut Connection, sealed: &[(Id, i64, HashBlob)]) -> Result<(), StoreError> {
+    match connection {
+        Connection::Sqlite(one) => {
+            for (id, position, hash) in sealed {
+                let columns = (audit::position.eq(Some(position)), audit::hash.eq(Some(hash)));
+                diesel::update(audit::table.find(id)).set(columns).execute(one)?;
+            }
+        }
+        // Each statement is a way to the server and back, and an update is parsed and planned anew each time.
+        Connection::Postgres(one) => {
+            let ids: Vec<Id> = sealed.iter().map(|row| row.0).collect();
+            let positions: Vec<i64> = sealed.iter().map(|row| row.1).collect();
+            let hashes: Vec<HashBlob> = sealed.iter().map(|row| row.2).collect();
+            diesel::sql_query(
+                "UPDATE audit SET position = place.position, hash = place.hash \
+                 FROM unnest($1, $2, $3) AS place(id, position, hash) WHERE audit.id = place.id",
+            )
+            .bind::<Array<Binary>, _>(ids)
+            .bind::<Array<BigInt>, _>(positions)
+            .bind::<Array<Binary>, _>(hashes)
+            .execute(one)?;
+        }
+    }
+    Ok(())
 }
 
 /// Household and resident, with the grid.

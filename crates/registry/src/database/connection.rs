@@ -6,7 +6,7 @@ use super::{Connection, StoreError};
 use crate::settings::{OpenError, Settings, Target};
 use diesel::connection::{AnsiTransactionManager, Connection as _, SimpleConnection, TransactionManager};
 use diesel::dsl::{select, sql};
-use diesel::r2d2::{ManageConnection, R2D2Connection};
+use diesel::r2d2::ManageConnection;
 use diesel::sql_types::Text;
 use diesel::{PgConnection, QueryResult, RunQueryDsl, SqliteConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
@@ -31,6 +31,8 @@ pub(super) enum Begin {
     Serializable,
     /// It locks what it reads before it reads it.
     Locking,
+    /// Not at all: each statement is a transaction of its own.
+    Not,
 }
 
 /// Opens connections to one database.
@@ -162,11 +164,9 @@ impl ManageConnection for Opener {
         self.reader()
     }
 
-    fn is_valid(&self, connection: &mut Connection) -> Result<(), OpenError> {
-        match connection {
-            Connection::Sqlite(_) => Ok(()), // a file does not go away
-            Connection::Postgres(one) => one.ping().map_err(refused),
-        }
+    /// Not asked: whoever takes a connection finds out by its first statement, which costs no way to the server more.
+    fn is_valid(&self, _: &mut Connection) -> Result<(), OpenError> {
+        Ok(())
     }
 
     fn has_broken(&self, connection: &mut Connection) -> bool {
@@ -179,6 +179,12 @@ pub(super) fn is_broken(connection: &mut Connection) -> bool {
     type Manager = <Connection as diesel::Connection>::TransactionManager;
     let status = Manager::transaction_manager_status_mut(connection);
     !matches!(status.transaction_depth(), Ok(None))
+}
+
+/// Notes that a connection is of no use any more: between transactions nothing but a statement's error tells.
+pub(super) fn give_up(connection: &mut Connection) {
+    type Manager = <Connection as diesel::Connection>::TransactionManager;
+    Manager::transaction_manager_status_mut(connection).set_in_error();
 }
 
 /// Begins the transaction in which a group of jobs is committed.
@@ -196,10 +202,20 @@ pub(super) fn transact<T, E: From<StoreError>>(
     how: Begin,
     work: impl FnOnce(&mut Connection) -> Result<T, E>,
 ) -> Result<T, E> {
+    begin(connection, how)?;
+    finish(connection, how, work)
+}
+
+/// Runs `work` in the transaction that was begun, and ends it.
+pub(super) fn finish<T, E: From<StoreError>>(
+    connection: &mut Connection,
+    how: Begin,
+    work: impl FnOnce(&mut Connection) -> Result<T, E>,
+) -> Result<T, E> {
     type Manager = <Connection as diesel::Connection>::TransactionManager;
-    begin(connection, how).map_err(StoreError::from)?;
     let done = catch_unwind(AssertUnwindSafe(|| work(connection))).unwrap_or_else(|_| Err(StoreError::Panicked.into()));
     match done {
+        done if how == Begin::Not => done,
         Ok(done) => {
             Manager::commit_transaction(connection).map_err(|error| match StoreError::from(error) {
                 // Perhaps it arrived, perhaps not: who asked finds out by asking again.
@@ -217,9 +233,11 @@ pub(super) fn transact<T, E: From<StoreError>>(
     }
 }
 
-fn begin(connection: &mut Connection, how: Begin) -> QueryResult<()> {
+/// Begins a transaction.
+pub(super) fn begin(connection: &mut Connection, how: Begin) -> Result<(), StoreError> {
     type Manager = <Connection as diesel::Connection>::TransactionManager;
-    match (connection, how) {
+    let begun = match (connection, how) {
+        (_, Begin::Not) => Ok(()),
         (Connection::Postgres(one), Begin::Reading) => AnsiTransactionManager::begin_transaction_sql(
             one,
             "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
@@ -231,7 +249,8 @@ fn begin(connection: &mut Connection, how: Begin) -> QueryResult<()> {
             AnsiTransactionManager::begin_transaction_sql(one, "BEGIN TRANSACTION ISOLATION LEVEL READ COMMITTED")
         }
         (connection, _) => Manager::begin_transaction(connection),
-    }
+    };
+    begun.map_err(StoreError::from)
 }
 
 /// Waits no longer for a host that has gone without a word, unless the URL says how long: libpq's own defaults are hours.

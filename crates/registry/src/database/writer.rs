@@ -9,7 +9,7 @@
 mod group;
 mod turn;
 
-use super::connection::{Begin, Opener, transact};
+use super::connection::{Begin, Opener, give_up, transact};
 use super::{Connection, Failure, RETRY_AFTER_S, StoreError};
 use crate::figures::{Counters, add};
 use crate::settings::OpenError;
@@ -64,6 +64,10 @@ where
     fn run(&mut self, connection: &mut Connection, group: bool) -> Ran {
         let how = if group { Begin::Savepoint } else { self.how };
         let outcome = transact(connection, how, &mut self.work);
+        let store = outcome.as_ref().err().and_then(E::store);
+        if matches!(store, Some(StoreError::Unavailable { .. })) {
+            give_up(connection);
+        }
         let ran = match &outcome {
             Ok(_) => Ran::Done,
             Err(error) if error.store().is_some_and(StoreError::may_pass) => Ran::InTheWay,

@@ -75,7 +75,7 @@ pub(crate) struct FindableResident {
 }
 
 /// Of a need's row, what narrows a search.
-#[derive(Debug, Clone, Queryable, Selectable)]
+#[derive(Debug, Queryable, Selectable)]
 #[diesel(table_name = need)]
 pub(crate) struct FindableNeed {
     household: Id,
@@ -86,6 +86,19 @@ pub(crate) struct FindableNeed {
 impl Findable {
     /// Reads households of these ids, in the order of the ids; those that are not there are left out.
     pub(crate) fn read(connection: &mut Connection, ids: &[Id]) -> QueryResult<Vec<Self>> {
+        let mut all = Self::read_without_needs(connection, ids)?;
+        let needs: Vec<FindableNeed> =
+            need::table.filter(need::household.eq_any(ids)).select(FindableNeed::as_select()).load(connection)?;
+        for need in needs {
+            if let Ok(place) = all.binary_search_by_key(&need.household, |one| one.household.id) {
+                all[place].needs.push(need);
+            }
+        }
+        Ok(all)
+    }
+
+    /// The same for who asks for no need.
+    pub(crate) fn read_without_needs(connection: &mut Connection, ids: &[Id]) -> QueryResult<Vec<Self>> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
@@ -99,15 +112,12 @@ impl Findable {
             .order((resident::household, resident::id))
             .select(FindableResident::as_select())
             .load(connection)?;
-        let needs: Vec<FindableNeed> =
-            need::table.filter(need::household.eq_any(ids)).select(FindableNeed::as_select()).load(connection)?;
         let mut residents = residents.into_iter().peekable();
         let all = households.into_iter().map(|household| {
             let id = household.id;
             while residents.next_if(|row| row.household < id).is_some() {}
             let own = std::iter::from_fn(|| residents.next_if(|row| row.household == id)).collect();
-            let needs = needs.iter().filter(|row| row.household == id).cloned().collect();
-            Self { household, residents: own, needs }
+            Self { household, residents: own, needs: Vec::new() }
         });
         Ok(all.collect())
     }

@@ -140,7 +140,10 @@ fn search(
             let (homes, end) = homes(&mut reader, &mut walk, most);
             left -= homes.len();
             let ids: Vec<Id> = homes.iter().map(|(_, household)| *household).collect();
-            let mut found = Findable::read(reader.connection, &ids)?;
+            let mut found = match filter.need {
+                Some(_) => Findable::read(reader.connection, &ids)?,
+                None => Findable::read_without_needs(reader.connection, &ids)?,
+            };
             found.sort_unstable_by_key(|one| (one.household.scope, one.household.id));
             for one in found.iter().filter(|one| scopes.binary_search(&one.household.scope).is_ok()) {
                 let after = start.filter(|start| start.home == home(one)).and_then(|start| start.after);

@@ -5,6 +5,7 @@ use crate::{
 };
 use gridwork_domain::id::{AreaId, HouseholdId, StaffId};
 use gridwork_domain::instant::Instant;
+use gridwork_domain::staff::Role;
 
 const HOUR_MS: i64 = 60 * 60 * 1_000;
 
@@ -36,6 +37,7 @@ async fn break_glass(district: &District, by: StaffId, place: Place, at: Instant
 #[tokio::test]
 async fn the_glass_is_broken_for_one_household_or_one_area_and_for_an_hour() {
     let district = District::open().await;
+    district.assign(LEADERS[1], Role::CommunityWorker, GRIDS[1]).await;
     let new = register();
     district.registry.edit(LEADERS[0], new.clone(), None, Some(scope(0)), NOW).await.unwrap();
     let finds = async |staff, at| {
@@ -56,6 +58,8 @@ async fn the_glass_is_broken_for_one_household_or_one_area_and_for_an_hour() {
     assert_eq!(finds(AGENT, NOW.plus_ms(1)).await, (true, 1));
     assert_eq!(finds(LEADERS[1], NOW.plus_ms(HOUR_MS - 1)).await, (true, 0));
     assert_eq!(finds(LEADERS[1], NOW.plus_ms(HOUR_MS)).await, (false, 0), "it ends by itself");
+    break_glass(&district, LEADERS[0], Place::Area(GRIDS[1]), NOW).await.unwrap();
+    assert!(reach_of(&district, LEADERS[0], NOW).await.is_empty(), "a leader's office does not permit it");
 
     let nowhere = break_glass(&district, AGENT, Place::Household(HouseholdId::from_bytes([9; 16])), NOW).await;
     assert!(matches!(nowhere, Err(BreakGlassError::NoSuchHousehold)));

@@ -1,7 +1,7 @@
 //! Several nodes over one database.
 
 use super::{AGENT, District, LEADERS, NOW, contact_phone, nonce, register, scope, visit};
-use crate::{EnrolError, Registry};
+use crate::{Credential, EnrolError, Registry, Showing, Subject};
 use gridwork_sync::message::Outcome::{Merged, Quarantined};
 use tokio::task::JoinSet;
 
@@ -86,4 +86,36 @@ async fn who_pushes_to_a_foreign_grid_is_refused_without_waiting_for_those_who_w
     assert!(answer.verdicts.iter().all(|verdict| verdict.outcome == Quarantined), "{:?}", answer.verdicts);
     drop(release);
     working.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_database_that_was_away_is_read_again_without_anybody_being_refused() {
+    let district = District::open().await;
+    if district.settings.database_url.starts_with("sqlite:") {
+        return; // a file does not go away
+    }
+    let session = district.registry.begin_session(AGENT, false, NOW).await.unwrap().session;
+    let cut = || {
+        district.damage(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity \
+             WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        );
+    };
+    for _ in 0..3 {
+        // So many at once that every reader has been used.
+        let mut asked = JoinSet::new();
+        for _ in 0..16 {
+            let registry = district.registry.clone();
+            asked.spawn(async move { registry.admit(Credential::Session(session, AGENT), NOW).await });
+        }
+        while let Some(admitted) = asked.join_next().await {
+            assert!(admitted.unwrap().unwrap().is_some());
+        }
+        cut();
+        assert_eq!(district.registry.grants(AGENT, NOW).await.unwrap().len(), 1);
+        let persons = [Subject { scope: scope(0), household: register().household, resident: None }];
+        let showing = Showing { classes: &[], records: 1, sensitivity: 1, masked: false, broken: Vec::new() };
+        district.registry.note_shown(AGENT, persons.into(), showing, NOW).await.unwrap();
+        cut();
+    }
 }
