@@ -81,6 +81,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let callers = Callers::sign_in(&server.1, arguments.callers)?;
     let paced = Pace::Every(Duration::from_millis(arguments.pace_ms));
     let measure = |pace: Pace| -> Result<Searching, Box<dyn Error>> {
+        settle(&settings)?;
         let ours = callers.search(&queries, pace, lasting)?;
         let bare = bare(&settings, caller, &queries, arguments.callers, pace, lasting)?;
         Ok(Searching::new(ours, bare))
@@ -197,6 +198,15 @@ fn queries(city: &City, seed: u64) -> Vec<Token> {
 
 fn text<'a>(fields: &'a Fields, name: &str) -> Option<&'a str> {
     fields.0.get(name).and_then(|value| value.as_ref()).and_then(Value::as_text)
+}
+
+/// Waits until what was asked before is sealed in the audit log: a city that is asked all day has no backlog of a rush.
+fn settle(settings: &Settings) -> Result<(), Box<dyn Error>> {
+    let mut yardstick = Yardstick::open(&settings.registry)?;
+    while yardstick.is_sealing()? {
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    Ok(())
 }
 
 /// The bare statements, asked by as many at once, each over a connection of its own.

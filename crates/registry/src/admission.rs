@@ -6,14 +6,18 @@
 
 use crate::api_key::find_key;
 use crate::area_tree::{Grant, areas_version, grants};
-use crate::break_glass::{BrokenGlass, in_force};
-use crate::database::StoreError;
-use crate::entitlement::assignments_of;
+use crate::break_glass::{BrokenGlass, EntryRow, is_in_force, read_broken};
+use crate::database::{Connection, StoreError};
+use crate::entitlement::{AssignmentRow, assignments_of, read_assignment};
 use crate::registry::Registry;
-use crate::session::find_assignments;
+use crate::session::{is_live, used_after};
+use crate::tables::{assignment, break_glass, instance, session};
+use diesel::prelude::*;
 use gridwork_domain::id::{SessionId, StaffId};
 use gridwork_domain::instant::Instant;
 use gridwork_domain::permission::Operation;
+use gridwork_domain::staff::Assignment;
+use std::collections::BTreeSet;
 
 /// With what somebody comes.
 #[derive(Clone, PartialEq, Eq)]
@@ -55,27 +59,61 @@ impl Registry {
         let areas = self.areas.clone();
         self.database
             .look_up(move |connection| {
-                let (staff, by, held, version) = match &credential {
-                    Credential::Session(session, staff) => {
-                        let found = find_assignments(connection, *session, *staff, now)?;
-                        let Some((second_factor, held, version)) = found else { return Ok(None) };
-                        (*staff, Means::Session(*session, second_factor), held, version)
-                    }
-                    Credential::Key(key) => {
-                        let Some((staff, scopes)) = find_key(connection, key, now)? else { return Ok(None) };
-                        let version = areas_version(connection)?;
-                        (staff, Means::Key(scopes), assignments_of(connection, staff)?, version)
-                    }
+                let found = match &credential {
+                    Credential::Session(session, staff) => of_session(connection, *session, *staff, now)?,
+                    Credential::Key(key) => of_key(connection, key, now)?,
                 };
-                let tree = areas.tree_of(connection, version)?;
+                let Some(Found { staff, by, held, broken, areas_version }) = found else { return Ok(None) };
+                let tree = areas.tree_of(connection, areas_version)?;
                 let grants = grants(&tree, held, now);
                 let may_break = grants.iter().any(|grant| grant.role.may(Operation::BreakGlass));
-                let broken = match by {
-                    Means::Session(..) if may_break => in_force(connection, &tree, staff, now)?,
-                    _ => Vec::new(),
-                };
-                Ok(Some(Admitted { staff, by, grants, broken }))
+                let broken = broken.into_iter().filter(|_| may_break).map(|row| read_broken(&tree, row)).collect();
+                Ok::<_, StoreError>(Some(Admitted { staff, by, grants, broken }))
             })
             .await
     }
+}
+
+/// What the database has about somebody who comes with a credential that holds.
+struct Found {
+    staff: StaffId,
+    by: Means,
+    held: Vec<Assignment>,
+    broken: BTreeSet<EntryRow>,
+    areas_version: i64,
+}
+
+/// By one statement: each office beside each entry that is in force, of which there are few.
+fn of_session(
+    connection: &mut Connection,
+    id: SessionId,
+    staff: StaffId,
+    now: Instant,
+) -> Result<Option<Found>, StoreError> {
+    let office = (assignment::role, assignment::area, assignment::valid_from, assignment::valid_until);
+    let entry = (break_glass::id, break_glass::area, break_glass::household);
+    let version = instance::table.select(instance::areas_version).single_value();
+    let own_entry = break_glass::staff.eq(session::staff).and(is_in_force(now.ms()));
+    let rows: Vec<(bool, Option<AssignmentRow>, Option<EntryRow>, Option<i64>)> = session::table
+        .left_join(assignment::table.on(assignment::staff.eq(session::staff)))
+        .left_join(break_glass::table.on(own_entry))
+        .filter(is_live(id.into(), staff.into(), now.ms(), used_after(now)))
+        .select((session::second_factor, office.nullable(), entry.nullable(), version))
+        .load(connection)?;
+    let Some(&(second_factor, _, _, version)) = rows.first() else { return Ok(None) };
+    let offices: BTreeSet<AssignmentRow> = rows.iter().filter_map(|row| row.1.clone()).collect();
+    Ok(Some(Found {
+        staff,
+        by: Means::Session(id, second_factor),
+        held: offices.into_iter().filter_map(|row| read_assignment(staff, row)).collect(),
+        broken: rows.into_iter().filter_map(|row| row.2).collect(),
+        areas_version: version.unwrap_or_default(),
+    }))
+}
+
+fn of_key(connection: &mut Connection, key: &str, now: Instant) -> Result<Option<Found>, StoreError> {
+    let Some((staff, scopes)) = find_key(connection, key, now)? else { return Ok(None) };
+    let held = assignments_of(connection, staff)?;
+    let areas_version = areas_version(connection)?;
+    Ok(Some(Found { staff, by: Means::Key(scopes), held, broken: BTreeSet::new(), areas_version }))
 }

@@ -290,26 +290,18 @@ struct Row {
     note: Option<String>,
 }
 
-/// What somebody may read beyond their areas at this moment.
-///
-/// # Errors
-/// As the store says.
-pub(crate) fn in_force(
-    connection: &mut Connection,
-    tree: &AreaTree,
-    of: StaffId,
-    now: Instant,
-) -> Result<Vec<BrokenGlass>, StoreError> {
-    let rows: Vec<(Id, Id, Option<Id>)> = break_glass::table
-        .filter(break_glass::staff.eq(Id::from(of)))
-        .filter(break_glass::begun_at.le(now.ms()).and(break_glass::ends_at.gt(now.ms())))
-        .select((break_glass::id, break_glass::area, break_glass::household))
-        .load(connection)?;
-    let broken = |(id, area, household): (Id, Id, Option<Id>)| {
-        let grids = if household.is_some() { Arc::default() } else { tree.grids(area.into()) };
-        BrokenGlass { id: id.into(), household: household.map(Into::into), grids }
-    };
-    Ok(rows.into_iter().map(broken).collect())
+/// The columns of an entry: its id, its area, and the household if it is for one.
+pub(crate) type EntryRow = (Id, Id, Option<Id>);
+
+#[diesel::dsl::auto_type(no_type_alias)]
+pub(crate) fn is_in_force(now: i64) -> _ {
+    break_glass::begun_at.le(now).and(break_glass::ends_at.gt(now))
+}
+
+/// What an entry that is in force lets read.
+pub(crate) fn read_broken(tree: &AreaTree, (id, area, household): EntryRow) -> BrokenGlass {
+    let grids = if household.is_some() { Arc::default() } else { tree.grids(area.into()) };
+    BrokenGlass { id: id.into(), household: household.map(Into::into), grids }
 }
 
 /// The area of a place, and the household if it is one.

@@ -189,7 +189,7 @@ impl Database {
         F: FnOnce(&mut Connection) -> Result<T, E> + Send + 'static,
     {
         self.with_reader(move |database| {
-            let mut connection = database.reader(|connection| begin(connection, Begin::Reading))?.0;
+            let (mut connection, ()) = database.reader(|one| begin(one, Begin::Reading))?;
             finish(&mut connection, Begin::Reading, work)
         })
         .await
@@ -197,10 +197,11 @@ impl Database {
 
     /// Runs `work`, of which each statement by itself is of one moment: for what asks little and often. It is run again if
     /// a connection turns out to have gone meanwhile.
-    pub(crate) async fn look_up<T, F>(self: &Arc<Self>, mut work: F) -> Result<T, StoreError>
+    pub(crate) async fn look_up<T, E, F>(self: &Arc<Self>, mut work: F) -> Result<T, E>
     where
         T: Send + 'static,
-        F: FnMut(&mut Connection) -> Result<T, StoreError> + Send + 'static,
+        E: Failure + Send + 'static,
+        F: FnMut(&mut Connection) -> Result<T, E> + Send + 'static,
     {
         self.with_reader(move |database| Ok(database.reader(|one| finish(one, Begin::Not, &mut work))?.1)).await
     }
@@ -224,20 +225,19 @@ impl Database {
 
     /// A reader, with what `first` read by it. After the server was away all that wait in the pool are broken: each is
     /// thrown away when it fails, and the last attempt has a new one.
-    fn reader<T>(
-        &self,
-        mut first: impl FnMut(&mut Connection) -> Result<T, StoreError>,
-    ) -> Result<(Reader, T), StoreError> {
+    fn reader<T, E: Failure>(&self, mut first: impl FnMut(&mut Connection) -> Result<T, E>) -> Result<(Reader, T), E> {
         let mut left = self.readers.max_size();
         loop {
             let mut connection = self.readers.get().map_err(|_| self.overloaded())?;
-            match first(&mut connection) {
-                Err(error @ StoreError::Unavailable { .. }) => {
-                    give_up(&mut connection);
-                    left = left.checked_sub(1).ok_or(error)?;
-                }
-                read => return read.map(|read| (connection, read)),
+            let read = first(&mut connection);
+            if !matches!(read.as_ref().err().and_then(E::store), Some(StoreError::Unavailable { .. })) {
+                return read.map(|read| (connection, read));
             }
+            give_up(&mut connection);
+            if left == 0 {
+                return read.map(|read| (connection, read));
+            }
+            left -= 1;
         }
     }
 

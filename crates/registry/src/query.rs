@@ -4,7 +4,7 @@
 //! after a key, so that none is skipped or shown twice while others write.
 //!
 //! **Invariant:** a query answers with at most [`MOST_ROWS`] records, each with the rows that belong to it, all of one
-//! moment.
+//! moment; a search, which somebody waits for at each key, of the moments of its few statements.
 
 mod areas;
 mod citizen_numbers;
@@ -39,7 +39,7 @@ pub use search::{SearchFilter, SearchHit};
 pub use visits::{FactView, VisitView};
 
 use crate::Reach;
-use crate::database::{Connection, Id, StoreError};
+use crate::database::{Connection, Id, StoreError, fails_as_the_store_does};
 use crate::tables::{household, staff};
 use diesel::prelude::*;
 use gridwork_domain::id::{HouseholdId, ScopeId, StaffId};
@@ -59,6 +59,8 @@ pub enum ReadError {
     #[error(transparent)]
     Store(#[from] StoreError),
 }
+
+fails_as_the_store_does!(ReadError);
 
 impl From<diesel::result::Error> for ReadError {
     fn from(error: diesel::result::Error) -> Self {

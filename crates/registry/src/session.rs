@@ -15,17 +15,16 @@ use crate::administration::{AdministerError, find_staff};
 use crate::audit::{Step, note};
 use crate::database::{Connection, HashBlob, Id, StoreError};
 use crate::device::token_hash;
-use crate::entitlement::{AssignmentRow, read_assignment};
 use crate::entropy::random;
 use crate::precinct::Precinct;
 use crate::registry::Registry;
-use crate::tables::{assignment, instance, refresh_token, session};
+use crate::tables::{refresh_token, session};
 use diesel::dsl::exists;
 use diesel::prelude::*;
 use diesel::select;
 use gridwork_domain::id::{SessionId, StaffId, spell};
 use gridwork_domain::instant::Instant;
-use gridwork_domain::staff::{Assignment, Staff};
+use gridwork_domain::staff::Staff;
 
 /// How long a session lasts at most: a shift. After it a person signs in again.
 pub(crate) const SESSION_MS: i64 = 12 * 60 * 60 * 1_000;
@@ -205,39 +204,20 @@ pub(crate) fn find_live(
     of: StaffId,
     now: Instant,
 ) -> Result<Option<bool>, StoreError> {
-    let live = session::table.filter(is_live(id.into(), of.into(), now.ms(), now.plus_ms(-IDLE_MS).ms()));
+    let live = session::table.filter(is_live(id.into(), of.into(), now.ms(), used_after(now)));
     Ok(live.select(session::second_factor).get_result(connection).optional()?)
 }
 
+/// When a session was used last, at the earliest, that goes on.
+pub(crate) fn used_after(now: Instant) -> i64 {
+    now.plus_ms(-IDLE_MS).ms()
+}
+
 #[diesel::dsl::auto_type(no_type_alias)]
-fn is_live(id: Id, of: Id, now: i64, used_after: i64) -> _ {
+pub(crate) fn is_live(id: Id, of: Id, now: i64, used_after: i64) -> _ {
     let own = session::id.eq(id).and(session::staff.eq(of));
     let goes_on = session::revoked_at.is_null().and(session::ends_at.gt(now));
     own.and(goes_on).and(session::used_at.gt(used_after))
-}
-
-/// What a session that goes on gives, by one statement: whether a second factor was shown in it, its owner's assignments,
-/// and the version of the areas in which they are.
-///
-/// # Errors
-/// As the store says.
-pub(crate) fn find_assignments(
-    connection: &mut Connection,
-    id: SessionId,
-    of: StaffId,
-    now: Instant,
-) -> Result<Option<(bool, Vec<Assignment>, i64)>, StoreError> {
-    let office = (assignment::role, assignment::area, assignment::valid_from, assignment::valid_until);
-    let version = instance::table.select(instance::areas_version).single_value();
-    let rows: Vec<(bool, Option<AssignmentRow>, Option<i64>)> = session::table
-        .left_join(assignment::table.on(assignment::staff.eq(session::staff)))
-        .filter(is_live(id.into(), of.into(), now.ms(), now.plus_ms(-IDLE_MS).ms()))
-        .select((session::second_factor, office.nullable(), version))
-        .load(connection)?;
-    let Some((second_factor, _, version)) = rows.first() else { return Ok(None) };
-    let (second_factor, version) = (*second_factor, version.unwrap_or_default());
-    let offices = rows.into_iter().filter_map(|(_, row, _)| read_assignment(of, row?)).collect();
-    Ok(Some((second_factor, offices, version)))
 }
 
 /// Ends the sessions of a member of staff because the password is another: all, or all but the one in which that was done.

@@ -471,6 +471,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     assignment,
     audit,
     audit_person,
+    break_glass,
     change,
     conflict,
     device,

@@ -8,8 +8,10 @@ use crate::database::{Blob, Connection, Id, Opener, PlaceBlob, StoreError};
 use crate::entropy::random;
 use crate::projection::{Findable, parts, place};
 use crate::settings::{OpenError, Settings};
-use crate::tables::{assignment, search, session};
+use crate::tables::{assignment, audit, search, session};
+use diesel::dsl::exists;
 use diesel::prelude::*;
+use diesel::select;
 use gridwork_domain::id::StaffId;
 use gridwork_domain::instant::Instant;
 use gridwork_domain::search::Token;
@@ -53,5 +55,14 @@ impl Yardstick {
         let found = Findable::read_without_needs(connection, &ids)?.len();
         note(connection, &Step { detail: "{}", ..Step::new(now, Some(by), "read") })?;
         Ok(found)
+    }
+
+    /// Whether audit rows wait to be sealed: while they do, the server has other work than searches.
+    ///
+    /// # Errors
+    /// As the store says.
+    pub fn is_sealing(&mut self) -> Result<bool, StoreError> {
+        let unsealed = audit::table.filter(audit::position.is_null()).select(audit::id);
+        Ok(select(exists(unsealed)).get_result(&mut self.0)?)
     }
 }

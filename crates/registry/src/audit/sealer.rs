@@ -9,7 +9,7 @@
 
 use super::chain::AuditRow;
 use super::{Subject, WHOLE_HOUSEHOLD, split_persons};
-use crate::database::{Blob, Connection, HashBlob, Id, StoreError, on_each};
+use crate::database::{Blob, Connection, HashBlob, Id, StoreError};
 use crate::entropy::random;
 use crate::figures::add;
 use crate::registry::Registry;
@@ -32,7 +32,7 @@ const MOST_ROWS: i64 = 256;
 /// Persons that one transaction puts into the index, and those of one row more: some 20 ms of the writer.
 const MOST_PERSONS: usize = 1_024;
 
-/// Persons of one statement: four values each, far below what either database takes.
+/// Persons of one statement: four values each, far below what SQLite takes.
 const PERSONS_PER_INSERT: usize = 500;
 
 /// Seals audit rows for as long as the node lives.
@@ -169,17 +169,32 @@ fn write_places(connection: &mut Connection, sealed: &[(Id, i64, HashBlob)]) -> 
 type Person = ((Id, Id), Id);
 
 fn index(connection: &mut Connection, persons: &[(i64, Person)]) -> Result<(), StoreError> {
-    for some in persons.chunks(PERSONS_PER_INSERT) {
-        let row = |(position, ((household, resident), scope)): &(i64, Person)| {
-            (
-                audit_person::position.eq(*position),
-                audit_person::household.eq(*household),
-                audit_person::resident.eq(*resident),
-                audit_person::scope.eq(*scope),
+    match connection {
+        Connection::Sqlite(one) => {
+            for some in persons.chunks(PERSONS_PER_INSERT) {
+                let row = |(position, ((household, resident), scope)): &(i64, Person)| {
+                    (
+                        audit_person::position.eq(*position),
+                        audit_person::household.eq(*household),
+                        audit_person::resident.eq(*resident),
+                        audit_person::scope.eq(*scope),
+                    )
+                };
+                let rows: Vec<_> = some.iter().map(row).collect();
+                diesel::insert_into(audit_person::table).values(rows).execute(one)?;
+            }
+        }
+        Connection::Postgres(one) => {
+            let ids = |which: fn(&Person) -> Id| persons.iter().map(|(_, person)| which(person)).collect::<Vec<Id>>();
+            diesel::sql_query(
+                "INSERT INTO audit_person (position, household, resident, scope) SELECT * FROM unnest($1, $2, $3, $4)",
             )
-        };
-        let insert = diesel::insert_into(audit_person::table).values(some.iter().map(row).collect::<Vec<_>>());
-        on_each!(connection, |one| insert.execute(one))?;
+            .bind::<Array<BigInt>, _>(persons.iter().map(|(position, _)| *position).collect::<Vec<i64>>())
+            .bind::<Array<Binary>, _>(ids(|person| person.0.0))
+            .bind::<Array<Binary>, _>(ids(|person| person.0.1))
+            .bind::<Array<Binary>, _>(ids(|person| person.1))
+            .execute(one)?;
+        }
     }
     Ok(())
 }

@@ -56,7 +56,8 @@ pub struct SearchHit {
 impl Registry {
     /// A page of what is found within reach, the best first, then by grid, household and resident.
     ///
-    /// A page may hold fewer than `limit`, even none, and still have a next one: what a page reads is bounded.
+    /// A page may hold fewer than `limit`, even none, and still have a next one: what a page reads is bounded. What is
+    /// written between two of its statements may be on it or not, as what is written between two pages.
     ///
     /// # Errors
     /// [`ReadError`].
@@ -68,9 +69,9 @@ impl Registry {
         limit: u32,
     ) -> Result<Page<SearchHit>, ReadError> {
         let (reach, areas) = (reach.clone(), self.areas.clone());
+        let start = after.as_ref().map(Start::read).transpose()?;
         self.database
-            .read(move |connection| {
-                let start = after.as_ref().map(Start::read).transpose()?;
+            .look_up(move |connection| {
                 let scopes = areas.columns(connection, &reach, filter.area)?;
                 let limit = limit.clamp(1, MOST_ROWS) as usize;
                 search(connection, &scopes, &filter, start, limit)
