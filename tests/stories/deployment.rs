@@ -38,14 +38,13 @@ fn what_is_set_is_a_setting() {
     let compose = file("deploy/compose.yaml");
     let nodes = compose.split("\nservices:").next().expect("the nodes");
     let environment = nodes.split("  environment:\n").nth(1).expect("their environment");
-    let environment = environment.split("\n  depends_on:").next().expect("its end");
+    let environment = format!("\n{}", environment.split("\n  depends_on:").next().expect("its end"));
     let (container, unit) = (file("deploy/Containerfile"), file("deploy/gridwork.service"));
     let of_container = container.lines().find_map(|line| line.strip_prefix("ENV")).expect("a line of settings");
-    let set = [names(environment, "\n    "), names(of_container, " "), names(&unit, "\nEnvironment=")];
+    let set = [names(&environment, "\n    "), names(of_container, " "), names(&unit, "\nEnvironment=")];
     assert!(set.iter().all(|names| !names.is_empty()), "{set:?}");
-    let names = set.into_iter().flatten().chain(names(&format!("\n{environment}"), "\n    "));
-    let unknown: Vec<_> =
-        names.filter(|name| !name.is_empty() && *name != "RUST_LOG" && !settings.contains(*name)).collect();
+    let is_known = |name: &str| name.is_empty() || name == "RUST_LOG" || settings.contains(name);
+    let unknown: Vec<_> = set.into_iter().flatten().filter(|name| !is_known(name)).collect();
     assert!(unknown.is_empty(), "{unknown:?}");
 }
 

@@ -34,10 +34,11 @@ openssl x509 -req -in server.request -CA authority.pem -CAkey authority.key -CAc
     -extfile server.extensions -out server.pem
 
 mkdir -m 700 postgres
+[ "$(id -u)" != 0 ] || chown nobody:nogroup postgres
+as_nobody "$programs/initdb" -D postgres -U gridwork --auth=trust --encoding=UTF8 --no-locale --no-sync
 cp server.key server.pem postgres/
 chmod 600 postgres/server.key
-[ "$(id -u)" != 0 ] || chown -R nobody:nogroup postgres
-as_nobody "$programs/initdb" -D postgres -U gridwork --auth=trust --encoding=UTF8 --no-locale --no-sync
+[ "$(id -u)" != 0 ] || chown nobody:nogroup postgres/server.key
 cat >>postgres/postgresql.conf <<END
 listen_addresses = '127.0.0.1'
 port = $2
