@@ -1,4 +1,5 @@
-//! A PostgreSQL and a Redis of a story's own that speak TLS and nothing else, with certificates of an authority of their own.
+//! A PostgreSQL and a Redis of a story's own that speak TLS and nothing else, with certificates of an authority of their
+//! own.
 //!
 //! They end with the story: when its end of a pipe closes, also if it is killed.
 
@@ -12,9 +13,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// Makes two authorities and one certificate of the first, for the address 127.0.0.1 and no name; starts both servers in the
-/// folder `$1`, PostgreSQL on port `$2` and Redis on port `$3`; and stops them when its input ends. PostgreSQL refuses to run
-/// as root: then it runs as nobody.
+/// Makes two authorities and one certificate of the first, for the address 127.0.0.1 and no name; starts both servers in
+/// the folder `$1`, PostgreSQL on port `$2` and Redis on port `$3`; and stops them when its input ends. PostgreSQL refuses
+/// to run as root: then it runs as nobody.
 const SERVERS: &str = r#"
 set -eu
 cd "$1"
@@ -23,7 +24,8 @@ if [ "$(id -u)" = 0 ]; then
 else
     as_nobody() { "$@"; }
 fi
-programs=$(dirname "$(find /usr/lib/postgresql /usr/local/pgsql /usr/local/bin /usr/bin -name initdb -not -type d 2>/dev/null | sort -V | tail -n 1)")
+places='/usr/lib/postgresql /usr/local/pgsql /usr/local/bin /usr/bin'
+programs=$(dirname "$(find $places -name initdb -not -type d 2>/dev/null | sort -V | tail -n 1)")
 key="-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
 for authority in authority stranger; do
     openssl req -x509 $key -keyout $authority.key -out $authority.pem -days 2 -subj "/CN=$authority"
