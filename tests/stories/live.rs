@@ -33,7 +33,7 @@ impl Event {
 }
 
 /// Somebody who reads a stream of events.
-struct Reader {
+pub(crate) struct Reader {
     lines: BufReader<TcpStream>,
     status: u16,
     last_id: Option<String>,
@@ -59,7 +59,7 @@ impl Reader {
     }
 
     /// A stream of which nothing is missed from here on.
-    fn live(session: &Session, server: &Server) -> Self {
+    pub(crate) fn live(session: &Session, server: &Server) -> Self {
         let mut reader = Self::open(session, server, None);
         assert_eq!(reader.next().expect("an event").word, "live");
         reader
@@ -95,13 +95,14 @@ impl Reader {
     }
 
     /// Reads until a household's change is told.
-    fn wait_for(&mut self, household: HouseholdId) {
+    pub(crate) fn wait_for(&mut self, household: HouseholdId) {
         let household = household.to_string();
         while self.next().expect("an event").data["household"] != household.as_str() {}
     }
 }
 
-fn register(session: &Session, grid: &Place) -> HouseholdId {
+/// A household that somebody registers in a grid.
+pub(crate) fn register(session: &Session, grid: &Place) -> HouseholdId {
     let form = json!({ "grid": grid.id(), "dwelling": { "address": "和平路1号" } });
     let body = session.send(Method::POST, "/v1/households", None, &form).well();
     text(&body["household"]).parse().expect("an id")

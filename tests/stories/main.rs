@@ -2,11 +2,12 @@
 //!
 //! What a story needs is in `town` (areas and people), `server` (the process), `people` (phones), `rest` (staff at a
 //! desk), `device` (a device driven by hand), `wire` (HTTP by hand) and `program` (the command line), `redis_line` (a Redis
-//! that goes away). Nothing waits for
+//! that goes away) and `encrypted_services` (a PostgreSQL and a Redis with TLS). Nothing waits for
 //! time to pass; whatever is random prints its seed.
 
 mod chance;
 mod device;
+mod encrypted_services;
 mod people;
 mod program;
 mod redis_line;
@@ -19,11 +20,13 @@ mod wire;
 mod arrival;
 mod audit;
 mod demo;
+mod deployment;
 mod desk_areas;
 mod desk_devices;
 mod desk_duplicates;
 mod desk_quarantine;
 mod desk_reference;
+mod encrypted;
 mod every_operation;
 mod feed;
 mod full_disk;

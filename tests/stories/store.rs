@@ -19,13 +19,19 @@ pub(crate) fn make(folder: &Path) {
     let name = format!("story_{}_{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
     on(&server, &format!("CREATE DATABASE {name}"));
     let (host, _) = server.rsplit_once('/').expect("a URL with a database");
-    std::fs::write(marker(folder), format!("{host}/{name}")).expect("a file");
+    place(folder, &format!("{host}/{name}"));
+}
+
+/// From now on the registry of a folder lies there.
+pub(crate) fn place(folder: &Path, url: &str) {
+    std::fs::write(marker(folder), url).expect("a file");
 }
 
 /// Takes it away again.
 pub(crate) fn unmake(folder: &Path) {
     if let (Some(server), Some(url)) = (server(), url(folder))
-        && let Some((_, name)) = url.rsplit_once('/')
+        && let Some((host, _)) = server.rsplit_once('/')
+        && let Some(name) = url.strip_prefix(host).and_then(|rest| rest.strip_prefix('/'))
         && let Ok(mut connection) = PgConnection::establish(&server)
     {
         // A server that was killed may still be connected.

@@ -116,6 +116,15 @@ impl Town {
         town
     }
 
+    /// The same with its registry in that database.
+    pub(crate) fn on(database: &str) -> Self {
+        let town = Self { folder: tempfile::tempdir().expect("a folder") };
+        std::fs::create_dir(town.data_folder()).expect("a folder");
+        store::place(&town.data_folder(), database);
+        town.people();
+        town
+    }
+
     /// The same with its registry in a file, whatever the stories run on.
     pub(crate) fn on_a_file() -> Self {
         let town = Self { folder: tempfile::tempdir().expect("a folder") };

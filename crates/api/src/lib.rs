@@ -49,5 +49,5 @@ mod tests;
 pub use application::{Application, BuildError, RunError};
 pub use openapi::openapi_json;
 pub use permission_page::permissions_md;
-pub use relay::RedisUrl;
+pub use relay::{RedisUrl, WrongRedis};
 pub use settings::{Settings, TokenSecret, WrongSetting, WrongSettings};

@@ -239,7 +239,7 @@ mod tests {
     fn rates(redis: Option<&str>) -> Rates {
         let mut settings = Settings::in_folder("nowhere");
         (settings.requests_per_minute, settings.sign_ins_per_minute) = (3, 2);
-        settings.redis = redis.map(|url| RedisUrl::parse(url).expect("a URL"));
+        settings.redis = redis.map(|url| RedisUrl::parse(url, None).expect("a URL"));
         Rates::new(&settings, Metrics::new().expect("names that differ").rates)
     }
 

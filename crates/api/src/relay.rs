@@ -20,6 +20,8 @@ use tokio::time::{sleep, timeout};
 const CHANNEL: &str = "gridwork:moved";
 /// What stands for a scope where hints were lost: all of them.
 const ALL: &str = "*";
+/// How a certificate begins (RFC 7468, 5.1).
+const PEM: &[u8] = b"-----BEGIN CERTIFICATE-----";
 /// How long Redis has for an answer.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(2);
 /// How long a subscription is silent before Redis is asked whether it is there.
@@ -31,18 +33,56 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::fro
 #[derive(Clone)]
 pub struct RedisUrl(redis::Client);
 
-impl RedisUrl {
-    /// Reads `redis://USER:PASSWORD@HOST:PORT/`; none if it is no such URL.
-    pub fn parse(url: &str) -> Option<Self> {
-        url.starts_with("redis://").then(|| redis::Client::open(url).ok().map(Self)).flatten()
-    }
+/// Why no Redis can be reached by what was set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum WrongRedis {
+    /// It is no such URL. It is not repeated, as it may hold a password.
+    #[error("it reads redis://HOST:PORT/ or redis://USER:PASSWORD@HOST:PORT/, and with TLS rediss://HOST:PORT/")]
+    Url,
+    /// Some clients take this as leave to trust anybody.
+    #[error("a rediss:// URL has no # part: the certificate of Redis is always checked")]
+    Unchecked,
+    /// Authorities are named for a connection without certificates.
+    #[error("it is for rediss:// URLs alone: with redis:// nothing is encrypted, and no certificate is checked")]
+    NoTls,
+    /// No authority can be read.
+    #[error("it holds no certificate of an authority in PEM")]
+    Authorities,
 }
 
 impl RedisUrl {
+    /// Reads `redis://USER:PASSWORD@HOST:PORT/`, or the same with `rediss://` for TLS: then Redis must show a certificate
+    /// for HOST from one of the authorities in `authorities` (PEM), or if there are none, from one that the machine trusts.
+    ///
+    /// # Errors
+    /// [`WrongRedis`], which says what would be right.
+    pub fn parse(url: &str, authorities: Option<Vec<u8>>) -> Result<Self, WrongRedis> {
+        let client = match url.split_once("://") {
+            Some(("redis", _)) if authorities.is_some() => return Err(WrongRedis::NoTls),
+            Some(("redis", _)) => redis::Client::open(url).map_err(|_| WrongRedis::Url)?,
+            Some(("rediss", rest)) if rest.contains('#') => return Err(WrongRedis::Unchecked),
+            Some(("rediss", _)) => encrypted(url, authorities)?,
+            _ => return Err(WrongRedis::Url),
+        };
+        Ok(Self(client))
+    }
+
     /// A client of it, which is not connected yet.
     pub(crate) fn client(&self) -> redis::Client {
         self.0.clone()
     }
+}
+
+fn encrypted(url: &str, authorities: Option<Vec<u8>>) -> Result<redis::Client, WrongRedis> {
+    // rustls takes the only cryptography that is built in; another crate may bring a second, and then it would not know.
+    let _ = rustls::crypto::ring::default_provider().install_default(); // or somebody chose before
+    let client = redis::Client::open(url).map_err(|_| WrongRedis::Url)?;
+    let Some(authorities) = authorities else { return Ok(client) };
+    if !authorities.windows(PEM.len()).any(|window| window == PEM) {
+        return Err(WrongRedis::Authorities);
+    }
+    let certificates = redis::TlsCertificates { client_tls: None, root_cert: Some(authorities) };
+    redis::Client::build_with_tls(url, certificates).map_err(|_| WrongRedis::Authorities)
 }
 
 impl fmt::Debug for RedisUrl {
@@ -106,30 +146,38 @@ impl Relay {
         let mut publish = redis::cmd("PUBLISH");
         publish.arg(CHANNEL).arg(hint);
         if let Some(mut kept) = connection
-            && in_time(publish.exec_async(&mut kept)).await.is_some()
+            && in_time(publish.exec_async(&mut kept)).await.is_ok()
         {
             return Some(kept);
         }
         // There was none, or Redis was started anew since.
-        let mut connection = in_time(self.redis.get_multiplexed_async_connection()).await?;
-        in_time(publish.exec_async(&mut connection)).await?;
+        let mut connection = in_time(self.redis.get_multiplexed_async_connection()).await.ok()?;
+        in_time(publish.exec_async(&mut connection)).await.ok()?;
         Some(connection)
     }
 
     async fn subscribe(&self) {
         let mut backoff = BACKOFF.0;
+        let mut told = false;
         loop {
-            if self.listen().await.is_some() {
-                backoff = BACKOFF.0;
-                tracing::warn!("Redis is gone: news of other nodes come a little later");
+            match self.listen().await {
+                Ok(()) => {
+                    (backoff, told) = (BACKOFF.0, false);
+                    tracing::warn!("Redis is gone: news of other nodes come a little later");
+                }
+                Err(reason) if !told => {
+                    told = true;
+                    tracing::warn!(reason, "Redis cannot be reached: news of other nodes come a little later");
+                }
+                Err(_) => {}
             }
             sleep(backoff).await;
             backoff = (backoff * 2).min(BACKOFF.1);
         }
     }
 
-    /// Listens for as long as Redis is there; `None` if it was not.
-    async fn listen(&self) -> Option<()> {
+    /// Listens for as long as Redis is there; or says why it was not.
+    async fn listen(&self) -> Result<(), String> {
         let mut subscription = in_time(self.redis.get_async_pubsub()).await?;
         in_time(subscription.subscribe(CHANNEL)).await?;
         let (mut sink, mut messages) = subscription.split();
@@ -140,14 +188,14 @@ impl Relay {
                 Ok(Some(message)) => self.hear(message.get_payload_bytes()),
                 Ok(None) => break,
                 Err(_) => {
-                    if in_time(sink.ping::<redis::Value>()).await.is_none() {
+                    if in_time(sink.ping::<redis::Value>()).await.is_err() {
                         break;
                     }
                 }
             }
         }
         self.registry.rely_on_hints(false);
-        Some(())
+        Ok(())
     }
 
     fn hear(&self, hint: &[u8]) {
@@ -163,10 +211,10 @@ impl Relay {
     }
 }
 
-/// What Redis answers; `None` if it fails, or does not in time.
-async fn in_time<T>(answer: impl Future<Output = redis::RedisResult<T>>) -> Option<T> {
-    let answer = timeout(ANSWERED_WITHIN, answer).await.ok()?;
-    answer.inspect_err(|error| tracing::debug!(%error, "Redis")).ok()
+/// What Redis answers; or why it does not, in time.
+async fn in_time<T>(answer: impl Future<Output = redis::RedisResult<T>>) -> Result<T, String> {
+    let answer = timeout(ANSWERED_WITHIN, answer).await.map_err(|_| "no answer in time".to_owned())?;
+    answer.map_err(|error| error.to_string()).inspect_err(|error| tracing::debug!(error, "Redis"))
 }
 
 #[cfg(test)]
@@ -175,10 +223,25 @@ mod tests {
 
     #[test]
     fn a_url_of_redis_is_read_and_does_not_show_its_password() {
-        let url = RedisUrl::parse("redis://:geheim@127.0.0.1:6379/").expect("a URL");
-        assert!(!format!("{url:?}").contains("geheim"));
-        for wrong in ["", "127.0.0.1:6379", "http://127.0.0.1/", "redis://"] {
-            assert!(RedisUrl::parse(wrong).is_none(), "{wrong}");
+        for right in ["redis://:geheim@127.0.0.1:6379/", "rediss://:geheim@127.0.0.1:6379/"] {
+            let url = RedisUrl::parse(right, None).expect("a URL");
+            assert!(!format!("{url:?}").contains("geheim"));
+        }
+        for wrong in ["", "127.0.0.1:6379", "http://127.0.0.1/", "redis://", "rediss://", "rediss:127.0.0.1"] {
+            assert_eq!(RedisUrl::parse(wrong, None).err(), Some(WrongRedis::Url), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_would_leave_a_certificate_unchecked_is_refused() {
+        let refused = |url: &str, authorities: Option<&str>| {
+            RedisUrl::parse(url, authorities.map(|text| text.as_bytes().to_vec())).err()
+        };
+        assert_eq!(refused("rediss://127.0.0.1/#insecure", None), Some(WrongRedis::Unchecked));
+        assert_eq!(refused("redis://127.0.0.1/", Some("a file")), Some(WrongRedis::NoTls));
+        let broken = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
+        for wrong in ["", "a file", broken] {
+            assert_eq!(refused("rediss://127.0.0.1/", Some(wrong)), Some(WrongRedis::Authorities), "{wrong}");
         }
     }
 }

@@ -5,8 +5,9 @@
 //! | `GRIDWORK_ADDRESS` | address and port on which the API is served; port 0 takes a free one | `127.0.0.1:8080` |
 //! | `GRIDWORK_METRICS_ADDRESS` | address and port of `/metrics`, without sign-in, for the monitoring only; `off` for none | `127.0.0.1:9464` |
 //! | `GRIDWORK_DATA_DIR` | folder of the database, the secret and the keys | `gridwork-data` |
-//! | `DATABASE_URL` | the database, `sqlite:PATH` or `postgres://USER:PASSWORD@HOST/NAME` | `sqlite:` and `registry.sqlite` in the folder |
-//! | `REDIS_URL` | with several nodes on one database: the Redis by which they hint at each other's changes, `redis://HOST:PORT/` | none: each node looks at the database every second |
+//! | `DATABASE_URL` | the database, `sqlite:PATH` or `postgres://USER:PASSWORD@HOST/NAME`, with TLS `…?sslmode=verify-full&sslrootcert=FILE` | `sqlite:` and `registry.sqlite` in the folder |
+//! | `REDIS_URL` | with several nodes on one database: the Redis by which they hint at each other's changes, `redis://HOST:PORT/`, or `rediss://` with TLS | none: each node looks at the database every second |
+//! | `GRIDWORK_REDIS_CA_FILE` | file of the certificates (PEM) of the authorities, one of which must have signed that of a `rediss://` | those that the machine trusts |
 //! | `GRIDWORK_TOKEN_SECRET` | secret under which access tokens are signed, at least 32 bytes | made once, kept in the folder as `token-secret`, readable by its owner alone |
 //! | `GRIDWORK_SEALING_KEYS` | the keys that seal, open and find citizen numbers, as `gridwork keys make` prints them: the same for all nodes of one registry | made once, kept in the folder as `sealing-keys`, readable by its owner alone |
 //! | `GRIDWORK_ADMINISTRATOR_TOTP` | whether administrators need one-time codes: `required`, or `optional` for those who try it out | `required` |
@@ -25,7 +26,7 @@
 //! | `GRIDWORK_BUSY_TIMEOUT_MS` | how long a request waits for a lock or a free connection, 0 to 60,000 | 5,000 |
 //! | `GRIDWORK_SHUTDOWN_TIMEOUT_S` | seconds in which requests under way may end, 0 to 600 | 30 |
 //!
-//! It does not open anything but the files of the secret and of the keys.
+//! It does not open anything but the files of the secret, of the keys and of the authorities.
 //!
 //! **Invariant:** settings that were read are within their bounds; whatever is wrong is said at once, by name.
 
@@ -35,12 +36,12 @@ mod secret;
 pub use secret::SecretError;
 
 use crate::limits;
-use crate::relay::RedisUrl;
+use crate::relay::{RedisUrl, WrongRedis};
 use crate::source::Proxies;
 use gridwork_sealing::Keyring;
 use std::borrow::Cow;
 use std::fmt;
-use std::fs::DirBuilder;
+use std::fs::{self, DirBuilder};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -202,11 +203,12 @@ impl Settings {
                 reader.refuse("DATABASE_URL", error.to_string());
             }
         }
+        let authorities = reader.file("GRIDWORK_REDIS_CA_FILE");
         if let Some(url) = reader.text("REDIS_URL") {
-            settings.redis = RedisUrl::parse(&url);
-            if settings.redis.is_none() {
-                reader
-                    .refuse("REDIS_URL", "it reads redis://HOST:PORT/, or redis://USER:PASSWORD@HOST:PORT/".to_owned());
+            match RedisUrl::parse(&url, authorities) {
+                Ok(redis) => settings.redis = Some(redis),
+                Err(error @ (WrongRedis::Url | WrongRedis::Unchecked)) => reader.refuse("REDIS_URL", error.to_string()),
+                Err(error) => reader.refuse("GRIDWORK_REDIS_CA_FILE", error.to_string()),
             }
         }
         if let Some(secret) = reader.text("GRIDWORK_TOKEN_SECRET") {
@@ -322,6 +324,12 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
         (self.look_up)(name).filter(|text| !text.is_empty())
     }
 
+    /// The content of the file that a variable names.
+    fn file(&mut self, name: &'static str) -> Option<Vec<u8>> {
+        let path = self.text(name)?;
+        fs::read(&path).map_err(|error| self.refuse(name, format!("{path:?} cannot be read: {error}"))).ok()
+    }
+
     fn refuse(&mut self, name: &'static str, reason: String) {
         self.wrong.push(WrongSetting { name: name.into(), reason });
     }
@@ -389,6 +397,7 @@ mod tests {
             ("GRIDWORK_METRICS_ADDRESS", "9464"),
             ("DATABASE_URL", "mysql://db"),
             ("REDIS_URL", "localhost"),
+            ("GRIDWORK_REDIS_CA_FILE", "/no/such/file"),
             ("GRIDWORK_TOKEN_SECRET", "secret"),
             ("GRIDWORK_SEALING_KEYS", "lookup:secret"),
             ("GRIDWORK_WORKERS", "0"),
@@ -403,6 +412,7 @@ mod tests {
                 "GRIDWORK_ADDRESS",
                 "GRIDWORK_METRICS_ADDRESS",
                 "DATABASE_URL",
+                "GRIDWORK_REDIS_CA_FILE",
                 "REDIS_URL",
                 "GRIDWORK_TOKEN_SECRET",
                 "GRIDWORK_SEALING_KEYS",

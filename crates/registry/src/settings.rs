@@ -83,7 +83,7 @@ impl Settings {
     /// Whether the URL names a database that can be opened.
     ///
     /// # Errors
-    /// [`OpenError::Url`], which says how it must read.
+    /// [`OpenError::Url`] or [`OpenError::NoAuthorities`], which say how it must read.
     pub fn check_url(&self) -> Result<(), OpenError> {
         self.target().map(|_| ())
     }
@@ -93,6 +93,9 @@ impl Settings {
         match self.database_url.split_once(':') {
             Some(("sqlite", path)) if !path.is_empty() => Ok(Target::Sqlite(PathBuf::from(path))),
             Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => {
+                if rest.contains("sslrootcert=system") {
+                    return Err(OpenError::NoAuthorities);
+                }
                 Ok(Target::Postgres(self.database_url.clone()))
             }
             _ => Err(OpenError::Url),
@@ -106,6 +109,12 @@ pub enum OpenError {
     /// Not a database URL. The URL itself is not repeated, as it may hold a password.
     #[error("the database URL must read sqlite:PATH, such as sqlite:gridwork.db, or postgres://USER@HOST/NAME")]
     Url,
+    /// The libpq that is built in looks for the machine's authorities where no machine keeps them.
+    #[error(
+        "sslrootcert=system is not known here: name the file of the authorities, such as \
+         sslmode=verify-full&sslrootcert=/etc/ssl/certs/ca-certificates.crt"
+    )]
+    NoAuthorities,
     /// The file or the server cannot be reached.
     #[error("cannot open {target}: is the file's folder there and writable, or the server up, and the password right?")]
     Connect {
@@ -154,6 +163,8 @@ mod tests {
         assert_eq!(target("sqlite:data/gridwork.db"), Ok(Target::Sqlite(PathBuf::from("data/gridwork.db"))));
         let url = "postgres://u:p@host/db";
         assert_eq!(target(url), Ok(Target::Postgres(url.to_owned())));
+        let unknown = target("postgres://host/db?sslmode=verify-full&sslrootcert=system");
+        assert!(unknown.is_err_and(|message| message.contains("ca-certificates.crt")));
         for wrong in ["", "gridwork.db", "sqlite:", "mysql://x", "SQLITE:x", "postgres:x"] {
             assert!(target(wrong).is_err_and(|message| message.contains("sqlite:PATH")), "{wrong}");
         }
