@@ -74,7 +74,7 @@ async fn whatever_goes_wrong_is_answered_with_a_problem() {
     office.send(uri("/docs/nothing.js")).await.assert_problem(StatusCode::NOT_FOUND);
     let reply = office.send(TestRequest::delete().uri("/v1/households/x")).await;
     reply.assert_problem(StatusCode::METHOD_NOT_ALLOWED);
-    assert_eq!(reply.header("allow"), "GET, PATCH");
+    assert_eq!(reply.header("allow"), "GET, HEAD, PATCH");
     let long = format!("/v1/areas?parent={}", "a".repeat(4_096));
     office.send(uri(&long)).await.assert_problem(StatusCode::URI_TOO_LONG);
     let fat = uri("/v1/areas").insert_header(("x-fat", "a".repeat(20_000)));
