@@ -1,8 +1,8 @@
 """What schemathesis needs to know of this API: how it signs in, how a body of CBOR is sent, what a roster looks like.
 
 Given is by whom it asks, in the environment: `GRIDWORK_ASKER` has the server's `url`, and either the name and password
-of a member of staff or the `token` of a machine client; nothing more for nobody. `stand_in` is the token of somebody of
-the same role.
+of a member of staff or the `token` of a machine client; nothing more for nobody. `stand_in` is somebody of the
+same role: the `token`, the `secret` of a second factor that was begun, and the code `for` which that of now is sent.
 """
 
 import json
@@ -13,6 +13,7 @@ import urllib.request
 
 import schemathesis
 from hypothesis import strategies
+from one_time_code import one_time_code
 
 ASKER = json.loads(os.environ["GRIDWORK_ASKER"])
 # Seconds after which an access token is not used any more, which holds for a quarter of an hour.
@@ -61,7 +62,7 @@ class Asker:
         if not operation.get("security"):
             return None
         if operation["operationId"] in LOCKING and "stand_in" in ASKER:
-            return ASKER["stand_in"]
+            return ASKER["stand_in"]["token"]
         with self.lock:
             if self.password and (self.token is None or time.monotonic() - self.since > LONGEST_USE_S):
                 self.sign_in()
@@ -83,6 +84,12 @@ class Asker:
         with self.lock:
             if self.password:
                 self.token = None
+
+
+@schemathesis.hook
+def before_call(context: schemathesis.HookContext, case: schemathesis.Case, kwargs: dict[str, object]) -> None:
+    if "stand_in" in ASKER and case.body == {"code": ASKER["stand_in"]["for"]}:
+        case.body = {"code": one_time_code(ASKER["stand_in"]["secret"])}
 
 
 @schemathesis.hook

@@ -91,6 +91,7 @@ async fn whatever_goes_wrong_is_answered_with_a_problem() {
     office.get(leader, "/v1/households?limit=201").await.assert_problem(StatusCode::UNPROCESSABLE_ENTITY);
     office.get(leader, "/v1/households?limit=-1").await.assert_problem(StatusCode::BAD_REQUEST);
     office.get(leader, "/v1/households?after=%21%21").await.assert_problem(StatusCode::UNPROCESSABLE_ENTITY);
+    office.get(leader, "/v1/areas?code=null").await.assert_problem(StatusCode::UNPROCESSABLE_ENTITY);
     office.get(leader, "/v1/residents?name=").await.assert_problem(StatusCode::UNPROCESSABLE_ENTITY);
 }
 
