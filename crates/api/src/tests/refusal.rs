@@ -67,6 +67,19 @@ async fn without_a_token_nothing_answers_but_health_and_the_page_of_the_api() {
 }
 
 #[actix_web::test]
+async fn head_is_answered_as_get_and_begins_no_stream() {
+    let office = Office::open().await;
+    for uri in ["/v1/areas", "/v1/events", "/v1/exports/households"] {
+        // A stream of events would go on for an hour.
+        let reply = office.send(office.signed_in(LEADERS[0], Method::HEAD, uri)).await;
+        assert_eq!((reply.status, reply.body.len()), (StatusCode::OK, 0), "{uri}");
+        assert!(!reply.header("content-type").is_empty(), "{uri}");
+    }
+    let reply = office.send(TestRequest::default().method(Method::HEAD).uri("/v1/areas")).await;
+    assert_eq!((reply.status, reply.body.len()), (StatusCode::UNAUTHORIZED, 0));
+}
+
+#[actix_web::test]
 async fn whatever_goes_wrong_is_answered_with_a_problem() {
     let office = Office::open().await;
     let uri = |uri: &str| TestRequest::get().uri(uri);
