@@ -201,7 +201,7 @@ async fn to_docs() -> HttpResponse {
 /// What no route took: a path that is none (404), or a method that the path does not have (405).
 async fn nothing(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let Some(pattern) = request.match_pattern() else { return Err(Problem::not_found()) };
-    Err(Problem::method_not_allowed(openapi::allowed_methods(&pattern).unwrap_or("GET").to_owned()))
+    Err(Problem::method_not_allowed(openapi::allowed_methods(&pattern).unwrap_or("GET, HEAD").to_owned()))
 }
 
 fn serve_metrics(address: SocketAddr, state: Data<State>) -> io::Result<(Server, SocketAddr)> {
@@ -287,6 +287,32 @@ mod tests {
         assert!(reply(under_way).await.starts_with("HTTP/1.1 401 Unauthorized"));
         running.await.expect("no panic").expect("an orderly end");
         assert!(TcpStream::connect(address).await.is_err(), "nobody listens any more");
+    }
+
+    #[actix_web::test]
+    async fn head_is_answered_as_get_without_the_body() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let application = build(&folder).await;
+        let address = application.address();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let running = actix_web::rt::spawn(application.run_until(async move { stopped.await.expect("told") }));
+        let mut answers = Vec::new();
+        for target in ["GET /health/ready", "HEAD /health/ready", "HEAD /v1/areas", "HEAD /v1/sign-in", "HEAD /docs"] {
+            let stream = connect(address, &format!("{target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")).await;
+            answers.push(reply(stream).await);
+        }
+        let length = |answer: &str| {
+            let value = answer.lines().find_map(|line| line.strip_prefix("content-length: ").map(str::to_owned));
+            value.expect("a length")
+        };
+        assert!(answers[0].ends_with("{\"status\":\"ready\"}"), "{}", answers[0]);
+        assert_eq!(length(&answers[1]), length(&answers[0]));
+        for (answer, status) in answers[1..].iter().zip(["200 OK", "401 U", "405 M", "308 P"]) {
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+            assert!(answer.ends_with("\r\n\r\n"), "a body: {answer}");
+        }
+        stop.send(()).expect("running");
+        running.await.expect("no panic").expect("an orderly end");
     }
 
     #[actix_web::test]

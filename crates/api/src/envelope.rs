@@ -1,5 +1,5 @@
 //! What every request passes on its way in and every answer on its way out: the id, the span, the metrics, the headers
-//! that protect, and the one form of errors.
+//! that protect, and the one form of errors. HEAD is here, too: it is answered as GET is, without the body (RFC 9110, 9.3.2).
 //!
 //! It does not know routes, callers or bodies.
 //!
@@ -14,16 +14,20 @@ use crate::origin;
 use crate::problem::{self, Kind, Problem, Sentence};
 use crate::request_id::{self, RequestId};
 use crate::state::State;
-use actix_web::body::{BoxBody, MessageBody};
+use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpResponse, web};
+use actix_web::web::{self, Bytes};
+use actix_web::{Error, HttpResponse};
 use futures_util::FutureExt;
 use gridwork_domain::language::Language;
 use std::any::Any;
+use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Instant;
 use tracing::Instrument;
 
@@ -36,7 +40,7 @@ const DOCS_POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline';
 /// Wraps everything else.
 pub(crate) async fn wrap(
     state: web::Data<State>,
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let started = Instant::now();
@@ -44,6 +48,9 @@ pub(crate) async fn wrap(
     let id = RequestId::of(request.headers());
     let route = request.match_pattern().unwrap_or_else(|| NO_ROUTE.to_owned());
     let method = request.method().clone();
+    if method == Method::HEAD {
+        request.head_mut().method = Method::GET;
+    }
     let language = language::liked(&request).unwrap_or(language::OF_PROBLEMS);
     let docs = request.path().starts_with("/docs");
     let span = tracing::info_span!("request", %id, %method, route, caller = tracing::field::Empty);
@@ -69,7 +76,7 @@ pub(crate) async fn wrap(
     match answer {
         Ok((mut answer, _)) => {
             protect(answer.headers_mut(), &id, docs);
-            Ok(answer)
+            Ok(if method == Method::HEAD { answer.map_body(|_, body| Unsent(body.size()).boxed()) } else { answer })
         }
         // The request is gone with whatever failed, so this one is rendered by the layer below.
         Err(problem) => {
@@ -154,6 +161,21 @@ fn protect(headers: &mut HeaderMap, id: &RequestId, docs: bool) {
     headers.insert(HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin"));
     if !docs {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+}
+
+/// A body of which nothing is sent but how long it would have been: a stream is not even begun.
+struct Unsent(BodySize);
+
+impl MessageBody for Unsent {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        self.0
+    }
+
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
+        Poll::Ready(None)
     }
 }
 

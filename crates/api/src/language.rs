@@ -37,7 +37,7 @@ pub(crate) fn document(operation: &mut Operation) {
         .parameter_in(ParameterIn::Header)
         .required(Required::False)
         .description(Some(description))
-        .schema(Some(ObjectBuilder::new().schema_type(Type::String).max_length(Some(256))))
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
         .example(Some("zh-CN".into()));
     parameters.push(RefOr::T(header.build()));
 }

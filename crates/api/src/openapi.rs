@@ -40,7 +40,10 @@ static JSON: LazyLock<String> = LazyLock::new(|| {
 });
 
 static METHODS: LazyLock<BTreeMap<String, String>> = LazyLock::new(|| {
-    let allow = |item: &PathItem| methods(item).into_iter().map(|(name, _)| name).collect::<Vec<_>>().join(", ");
+    let allow = |item: &PathItem| {
+        let names = methods(item).into_iter().map(|(name, _)| if name == "GET" { "GET, HEAD" } else { name });
+        names.collect::<Vec<_>>().join(", ")
+    };
     DOCUMENT.paths.paths.iter().map(|(path, item)| (path.clone(), allow(item))).collect()
 });
 
@@ -343,7 +346,12 @@ mod tests {
                     };
                     let is_problem = response.content.contains_key(MEDIA_TYPE);
                     assert_eq!(is_problem, status.as_str() >= "400", "{method} {path} {status}");
+                    let is_for_now = ["429", "503"].contains(&status.as_str());
+                    assert!(!is_for_now || response.headers.contains_key("Retry-After"), "{method} {path} {status}");
                 }
+                let has = |status: &str| operation.responses.responses.contains_key(status);
+                let is_counted = takes_token(operation) || operation.request_body.is_some();
+                assert!(has("503") && has("429") == is_counted, "{method} {path}");
             }
         }
     }

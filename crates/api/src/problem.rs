@@ -198,14 +198,15 @@ pub(crate) struct Problem {
 }
 
 impl Problem {
-    /// A problem of this kind; the detail says what went wrong this time.
+    /// A problem of this kind; the detail says what went wrong this time. Whoever is to come again is told when.
     pub(crate) fn new(kind: Kind, detail: impl Into<Bilingual>) -> Self {
+        let is_for_now = matches!(kind.status().as_u16(), 429 | 503);
         Self {
             kind,
             detail: Box::new(detail.into()),
             errors: Vec::new(),
             server_time: None,
-            retry_after_s: None,
+            retry_after_s: is_for_now.then_some(limits::RETRY_AFTER_S),
             allow: None,
             cause: None,
         }
@@ -413,6 +414,8 @@ mod tests {
             let status = StatusCode::from_u16(status).expect("a status");
             assert_eq!(Problem::of_status(status, None).status(), status);
         }
+        let again = Problem::of_status(StatusCode::SERVICE_UNAVAILABLE, None).error_response();
+        assert!(again.headers().contains_key(header::RETRY_AFTER), "whoever is to come again is told when");
         assert_eq!(Problem::of_status(StatusCode::IM_A_TEAPOT, None).status(), StatusCode::BAD_REQUEST);
         assert_eq!(Problem::of_status(StatusCode::BAD_GATEWAY, None).status(), StatusCode::INTERNAL_SERVER_ERROR);
     }

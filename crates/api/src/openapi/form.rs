@@ -18,6 +18,9 @@ const VERSION: Form = Form {
     example: "\"3f0a9c1e5b7d42860fe1d2c3b4a5968778695a4b3c2d1e0f9081726354453627\"",
 };
 
+/// The entity tag of a version, or of something else that is read again and again.
+const TAG: Form = Form { pattern: Some("^\"[0-9A-Za-z._-]+\"$"), example: VERSION.example };
+
 /// What `If-Match` holds.
 const SEEN: Form = Form { pattern: Some("^([*]|\"[0-9a-f]{64}([.][0-9a-f]{64}){0,63}\")$"), example: VERSION.example };
 
@@ -48,7 +51,8 @@ fn form(name: &str) -> Option<Form> {
         "id" | "household" | "grid" | "staff" | "resident" | "membership" | "device" | "area" | "parent"
         | "subject" | "spoken_to" | "api_key" | "session" | "break_glass" => ID,
         "after" | "next" => CURSOR,
-        "version" | "ETag" => VERSION,
+        "version" => VERSION,
+        "ETag" => TAG,
         "Location" => like("/v1/households/AZk2b0cRcAC7rJ0l7m9m1g"),
         "If-Match" => SEEN,
         "change" => CHANGE,
@@ -94,19 +98,36 @@ fn form(name: &str) -> Option<Form> {
         "refresh_token" => like("uY1xk1N0Qm8mVd0cX2yW3a4b5c6d7e8f9g0h1i2j3k4"),
         "access_token" => like("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJBWmsyYjBjUmNBQzdySjBsN205bTFnIn0.c2lnbmF0dXJl"),
         "token" => like("uY1xk1N0Qm8mVd0cX2yW3a4b5c6d7e8f9g0h1i2j3k4"),
-        "Content-Digest" => like("sha-256=:X48E9qOokqqrvdts8nOJRJN3OWDUoyWxBf7kbu9DBPE=:"),
-        "Content-Encoding" | "Accept-Encoding" => like("gzip"),
-        "Signature-Input" => like(SIGNATURE_INPUT),
-        "Signature" => like(SIGNATURE),
+        "Content-Digest" => CONTENT_DIGEST,
+        "Content-Encoding" => Form { pattern: Some("^(zstd|gzip|identity)$"), example: "gzip" },
+        "Accept-Encoding" => like("gzip"),
+        "Signature-Input" => SIGNATURE_INPUT,
+        "Signature" => SIGNATURE,
         _ => return None,
     })
 }
 
-const SIGNATURE_INPUT: &str = "gridwork=(\"@method\" \"@target-uri\" \"content-digest\");created=1772415000;\
-                               keyid=\"AZk2b0cRcAC7rJ0l7m9m1g\";nonce=\"4b3c2d1e0f9081726354453627\"";
+/// The three headers of a proof, as `gridwork_sync::proof` reads them.
+const CONTENT_DIGEST: Form = Form {
+    pattern: Some("^sha-256=:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=:$"),
+    example: "sha-256=:X48E9qOokqqrvdts8nOJRJN3OWDUoyWxBf7kbu9DBPE=:",
+};
 
-const SIGNATURE: &str = "gridwork=:wqcAqbmYJ2ji2glfAMaRy4gruYYnx2nEFN2HN6jrnDnQCK1u02Gb04v9EDgwUPiu4A0w6vuQv5lIp5\
-                         WPpBKRCw==:";
+const SIGNATURE_INPUT: Form = Form {
+    pattern: Some(concat!(
+        "^sig1=[(]\"@method\" \"@path\" \"content-digest\"[)];created=(0|[1-9][0-9]{0,14});",
+        "nonce=\"[A-Za-z0-9+/]{21}[AQgw]==\";keyid=\"[A-Za-z0-9_-]{1,64}\";alg=\"ed25519\"$"
+    )),
+    example: concat!(
+        "sig1=(\"@method\" \"@path\" \"content-digest\");created=1772415000;",
+        "nonce=\"Szwtngkggddk/2cr0ZbzRw==\";keyid=\"AZk2b0cRcAC7rJ0l7m9m1g\";alg=\"ed25519\""
+    ),
+};
+
+const SIGNATURE: Form = Form {
+    pattern: Some("^sig1=:[A-Za-z0-9+/]{85}[AQgw]==:$"),
+    example: "sig1=:wqcAqbmYJ2ji2glfAMaRy4gruYYnx2nEFN2HN6jrnDnQCK1u02Gb04v9EDgwUPiu4A0w6vuQv5lIp5WPpBKRCw==:",
+};
 
 /// Gives every text and instant in a schema, and in the schemas within it, its form.
 pub(super) fn fill(name: &str, schema: &mut Value) {
@@ -176,5 +197,11 @@ mod tests {
         assert_eq!(properties["code"]["example"], "7KQF-2M9T-XW4C");
         assert_eq!(properties["at_ms"]["example"], INSTANT_MS);
         assert_eq!(properties["spoken_to"]["items"]["example"], ID.example);
+    }
+
+    #[test]
+    fn the_example_of_a_proof_is_one() {
+        let proof = gridwork_sync::proof::parse(SIGNATURE_INPUT.example, SIGNATURE.example, CONTENT_DIGEST.example);
+        assert_eq!(proof.expect("a proof").device, ID.example);
     }
 }

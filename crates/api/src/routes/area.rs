@@ -118,7 +118,7 @@ pub(crate) async fn list(
 ) -> Result<web::Json<PageBody<AreaBody>>, Problem> {
     let AreaQuery { parent, code, after, limit } = query.0;
     let (after, limit) = page(after.as_deref(), limit)?;
-    let filter = AreaFilter { parent, code };
+    let filter = AreaFilter { parent, code: code.as_deref().map(read_code).transpose()? };
     let found = state.registry.listed_areas(caller.precinct(), &caller.may_read(), filter, after, limit).await?;
     Ok(web::Json(PageBody::of_staff(found)))
 }

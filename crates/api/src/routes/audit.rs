@@ -70,7 +70,7 @@ pub(crate) struct AuditBody {
     #[schema(example = "read")]
     action: String,
     /// What it was done to, if that is no person: the change of an edit, a member of staff, an area.
-    #[schema(required = true)]
+    #[schema(required = true, pattern = "^[A-Za-z0-9_-]{1,64}$")]
     subject: Option<String>,
     /// Whom it is about, as far as they are in your areas.
     persons: Vec<AuditPerson>,

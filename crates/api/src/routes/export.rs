@@ -43,8 +43,8 @@ pub(crate) enum Format {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ExportQuery {
-    /// CSV in UTF-8, or an XLSX spreadsheet.
-    #[param(inline, default = "csv")]
+    /// CSV in UTF-8, which is also what is given to who does not say, or an XLSX spreadsheet.
+    #[param(inline)]
     format: Option<Format>,
     /// Only what is within this area.
     #[param(value_type = Option<String>)]

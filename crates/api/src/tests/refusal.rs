@@ -67,6 +67,19 @@ async fn without_a_token_nothing_answers_but_health_and_the_page_of_the_api() {
 }
 
 #[actix_web::test]
+async fn head_is_answered_as_get_and_begins_no_stream() {
+    let office = Office::open().await;
+    for uri in ["/v1/areas", "/v1/events", "/v1/exports/households"] {
+        // A stream of events would go on for an hour.
+        let reply = office.send(office.signed_in(LEADERS[0], Method::HEAD, uri)).await;
+        assert_eq!((reply.status, reply.body.len()), (StatusCode::OK, 0), "{uri}");
+        assert!(!reply.header("content-type").is_empty(), "{uri}");
+    }
+    let reply = office.send(TestRequest::default().method(Method::HEAD).uri("/v1/areas")).await;
+    assert_eq!((reply.status, reply.body.len()), (StatusCode::UNAUTHORIZED, 0));
+}
+
+#[actix_web::test]
 async fn whatever_goes_wrong_is_answered_with_a_problem() {
     let office = Office::open().await;
     let uri = |uri: &str| TestRequest::get().uri(uri);
@@ -74,7 +87,7 @@ async fn whatever_goes_wrong_is_answered_with_a_problem() {
     office.send(uri("/docs/nothing.js")).await.assert_problem(StatusCode::NOT_FOUND);
     let reply = office.send(TestRequest::delete().uri("/v1/households/x")).await;
     reply.assert_problem(StatusCode::METHOD_NOT_ALLOWED);
-    assert_eq!(reply.header("allow"), "GET, PATCH");
+    assert_eq!(reply.header("allow"), "GET, HEAD, PATCH");
     let long = format!("/v1/areas?parent={}", "a".repeat(4_096));
     office.send(uri(&long)).await.assert_problem(StatusCode::URI_TOO_LONG);
     let fat = uri("/v1/areas").insert_header(("x-fat", "a".repeat(20_000)));
@@ -91,6 +104,7 @@ async fn whatever_goes_wrong_is_answered_with_a_problem() {
     office.get(leader, "/v1/households?limit=201").await.assert_problem(StatusCode::UNPROCESSABLE_ENTITY);
     office.get(leader, "/v1/households?limit=-1").await.assert_problem(StatusCode::BAD_REQUEST);
     office.get(leader, "/v1/households?after=%21%21").await.assert_problem(StatusCode::UNPROCESSABLE_ENTITY);
+    office.get(leader, "/v1/areas?code=null").await.assert_problem(StatusCode::UNPROCESSABLE_ENTITY);
     office.get(leader, "/v1/residents?name=").await.assert_problem(StatusCode::UNPROCESSABLE_ENTITY);
 }
 

@@ -34,7 +34,7 @@ pub struct AreaFilter {
     /// Those just in this one.
     pub parent: Option<AreaId>,
     /// The one of this code.
-    pub code: Option<String>,
+    pub code: Option<DivisionCode>,
 }
 
 /// An area with who works there and what it was called.
@@ -89,7 +89,7 @@ impl Registry {
                 listed.sort_by_key(key);
                 let asked = |area: &Area| {
                     filter.parent.is_none_or(|parent| area.parent == Some(parent))
-                        && filter.code.as_ref().is_none_or(|code| area.code.as_str() == code)
+                        && filter.code.as_ref().is_none_or(|code| area.code == *code)
                         && after.as_ref().is_none_or(|after| key(area) > *after)
                         && within.touches(&tree, area.id)
                 };
