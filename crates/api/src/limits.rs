@@ -85,8 +85,8 @@ pub const WAITING_ENROLMENTS: usize = 128;
 /// with every key makes some 10 in a second.
 pub const REQUESTS_PER_MINUTE: u32 = 3_000;
 
-/// Requests to sign in, to refresh and to enrol, and those whose token does not hold, from one address in a minute; more are answered 429. Behind one address is
-/// a whole office.
+/// Requests to sign in, to refresh and to enrol, and those whose token does not hold, from one address in a minute; more are
+/// answered 429. Behind one address is a whole office.
 pub const SIGN_INS_PER_MINUTE: u32 = 600;
 
 /// Searches by digits of a phone within an hour by somebody who sees phones masked; more are answered 429. Four digits that

@@ -198,7 +198,7 @@ pub(crate) async fn open(
     request_body = AreaFields,
     responses(
         (status = 200, description = "It is changed.", body = AreaDetailBody),
-        (status = 409, description = "Another area has this code, there are open areas within one that is to be closed, or one that is to be opened lies in one that is closed.")
+        (status = 409, description = "Another area has this code, or an area would be open in one that is closed.")
     )
 )]
 #[patch("/v1/areas/{area}")]
