@@ -56,7 +56,7 @@ async fn what_builds_on_a_change_is_read_once_to_discard_it() {
         }
     });
     let row = find(&mut connection, first.id).unwrap().unwrap();
-    let ledger = Ledger::new(&mut connection, NOW, Arc::default(), [scope(0)].into()).unwrap();
+    let ledger = Ledger::new(&mut connection, NOW, district.registry.sealing.clone(), [scope(0)].into()).unwrap();
     let decided = ledger.discard_kept(first.id, row, AGENT, "不是他的网格").unwrap();
     drop(ledger);
     assert_eq!((decided.with_it, reads.load(Ordering::Relaxed)), (CHAIN as u64 - 1, 1));
