@@ -334,3 +334,23 @@ fn a_server_that_is_killed_has_noted_whatever_it_answered_and_the_chain_goes_on(
     let said = audit(&town.data_folder(), &arguments).well();
     assert!(said.contains("0 not sealed yet"), "{said}");
 }
+
+#[test]
+fn the_log_names_the_address_that_is_counted_and_believes_only_a_trusted_proxy() {
+    let town = with_an_auditor(Town::new());
+    for (proxies, source, request) in
+        [("10.0.0.5", "127.0.0.1", "untrusted"), ("127.0.0.0/8", "203.0.113.9", "trusted-proxy")]
+    {
+        let server = town.serve_with(&[("GRIDWORK_TRUSTED_PROXIES", proxies)]);
+        let (zhou, zheng) = (Session::of(&ZHOU, &server), Session::sign_in(&server, "zheng.ming", PASSWORD));
+        register(&zhou, "和平路1号", "张三");
+        let sent = Sent::new("GET", "/v1/residents")
+            .with("authorization", &format!("Bearer {}", zhou.token))
+            .with("x-request-id", request)
+            .with("x-forwarded-for", "1.2.3.4, 203.0.113.9");
+        assert_eq!(sent.send(server.address()).status, 200);
+        let row = row_of(&zheng, "", request);
+        assert_eq!(row["source"], source, "{row}");
+        server.end();
+    }
+}

@@ -1,7 +1,7 @@
 //! Who leads which grid from when; and areas that are opened, renamed, merged and closed with nothing forgotten.
 
 use crate::rest::{Answer, Session, text};
-use crate::town::{COMMUNITY, GRID, LI, NEXT_GRID, QIAN, SUN, Town, WANG, WU, ZHAO, ZHOU, now};
+use crate::town::{COMMUNITY, FAR_GRID, GRID, LI, NEXT_GRID, QIAN, SUN, Town, WANG, WU, ZHAO, ZHOU, now};
 use gridwork_domain::id::AreaId;
 use serde_json::{Value, json};
 use ureq::http::Method;
@@ -105,4 +105,34 @@ fn a_grid_is_opened_renamed_and_closed_and_what_it_was_called_stays_known() {
     assert_eq!(sun.send(Method::PATCH, &path, None, &close).status, 404);
     let again = change(json!({ "valid_until": null, "successor": null })).well();
     assert_eq!((&again["area"]["valid_until"], &again["area"]["successor"]), (&Value::Null, &Value::Null));
+}
+
+#[test]
+fn a_changed_area_shows_its_households_names_no_foreign_successor_and_nothing_is_open_in_what_is_closed() {
+    let town = Town::new();
+    let server = town.serve();
+    let (wu, sun, zhou) = (Session::of(&WU, &server), Session::of(&SUN, &server), Session::of(&ZHOU, &server));
+    zhou.send(Method::POST, "/v1/households", None, &json!({ "grid": FAR_GRID.id() })).well();
+    // Whoever administers and reads there is told how many homes it has.
+    give(&wu, &SUN, &json!({ "role": "call_agent", "area": FAR_GRID.id() })).well();
+    let change =
+        |by: &Session, id: AreaId, form: Value| by.send(Method::PATCH, &format!("/v1/areas/{id}"), None, &form);
+    let renamed = change(&sun, FAR_GRID.id(), json!({ "aliases": ["一网格"] })).well();
+    assert_eq!(renamed["area"]["households"], 1, "{renamed}");
+
+    let foreign = change(&sun, FAR_GRID.id(), json!({ "successor": GRID.id() }));
+    assert_eq!(foreign.status, 422, "{foreign:?}");
+
+    let form = json!({ "parent": COMMUNITY.id(), "code": "210404001005003", "name": "第三网格" });
+    let third: AreaId =
+        text(&wu.send(Method::POST, "/v1/areas", None, &form).well()["area"]["id"]).parse().expect("an id");
+    for grid in [GRID.id(), NEXT_GRID.id(), third, COMMUNITY.id()] {
+        change(&wu, grid, json!({ "valid_until": "2026-12-31" })).well();
+    }
+    let opened = change(&wu, third, json!({ "valid_until": null }));
+    assert_eq!(opened.status, 409, "{opened:?}");
+    let new = json!({ "parent": COMMUNITY.id(), "code": "210404001005004", "name": "第四网格" });
+    assert_eq!(wu.send(Method::POST, "/v1/areas", None, &new).status, 409);
+    change(&wu, COMMUNITY.id(), json!({ "valid_until": null })).well();
+    change(&wu, third, json!({ "valid_until": null })).well();
 }

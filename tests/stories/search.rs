@@ -1,10 +1,13 @@
 //! Somebody calls, and whoever answers finds them before they have spelled their name.
 
+use crate::audit::{rows, with_an_auditor};
 use crate::rest::{Session, text};
-use crate::town::{FAR_GRID, GRID, QIAN, Town, ZHOU};
+use crate::town::{FAR_GRID, GRID, PASSWORD, QIAN, Town, ZHOU};
+use crate::waiting::until;
 use gridwork_domain::id::HouseholdId;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::time::Duration;
 use ureq::http::Method;
 
 /// Registers a household with one resident in a grid.
@@ -105,4 +108,26 @@ fn pages_of_a_search_have_no_gap_and_no_double_while_others_register() {
     let names: Vec<String> = find(&zhou, "王明", 3).iter().map(|hit| text(&hit["name"])).collect();
     assert!(names.iter().filter(|name| *name == "王明").count() >= 7);
     assert!(names.is_sorted_by_key(|name| name != "王明"), "{names:?}");
+}
+
+#[test]
+fn whoever_tries_the_digits_that_a_mask_covers_is_held_up_and_seen_and_goes_on_by_name() {
+    let town = with_an_auditor(Town::new());
+    let server = town.serve_with(&[("GRIDWORK_PHONE_SEARCHES_PER_HOUR", "6")]);
+    let (zhou, zheng) = (Session::of(&ZHOU, &server), Session::sign_in(&server, "zheng.ming", PASSWORD));
+    let zhang = register(&zhou, GRID.id().to_string(), "和平路12号", "张三", "13812345678").to_string();
+    // The hour may end amid it.
+    let tried: Vec<u16> = (0..14).map(|turn| zhou.get(&format!("/v1/search?q=zs%20138{turn:02}")).status).collect();
+    let let_in = tried.iter().filter(|status| **status == 200).count();
+    assert!((6..=12).contains(&let_in) && tried.contains(&429), "{tried:?}");
+    assert_eq!(households(&find(&zhou, "zs", 50)), [zhang.as_str()]);
+
+    let about = format!("staff={}", ZHOU.id());
+    let sought = until("what was tried is sealed", Duration::from_secs(10), || {
+        let rows = rows(&zheng, &about).into_iter().filter(|row| row["detail"]["sought"] == "phone");
+        let rows: Vec<Value> = rows.collect();
+        (rows.len() == let_in).then_some(rows)
+    });
+    assert!(sought.iter().any(|row| row["persons"] == json!([])), "also what found nobody: {sought:?}");
+    assert!(!format!("{sought:?}").contains("13800"), "{sought:?}");
 }

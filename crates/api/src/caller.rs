@@ -11,12 +11,15 @@ use crate::rate::Whose;
 use crate::state::State;
 use crate::{bearer, clock, openapi};
 use actix_web::dev::Payload;
+use actix_web::http::StatusCode;
+use actix_web::http::header::AUTHORIZATION;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use futures_util::future::LocalBoxFuture;
+use gridwork_domain::fields::Kind as FieldKind;
 use gridwork_domain::id::{BreakGlassId, HouseholdId, ScopeId, SessionId, StaffId};
 use gridwork_domain::instant::Instant;
 use gridwork_domain::permission::{Operation, Within};
-use gridwork_domain::schema::{CITIZEN_NUMBER, RESIDENTS, SCHEMA_1};
+use gridwork_domain::schema::{CITIZEN_NUMBER, Field, RESIDENTS, SCHEMA_1};
 use gridwork_domain::sight::{Manner, Sight};
 use gridwork_domain::staff::Role;
 use gridwork_registry::{Admitted, Attempt, BrokenGlass, Credential, Grant, KEY_PREFIX, Means, Precinct, Reach};
@@ -136,6 +139,29 @@ impl Caller {
         }
     }
 
+    /// Whether somewhere that the caller reads a phone is shown masked, or not at all.
+    pub(crate) fn sees_phones_masked(&self) -> bool {
+        let phones: Vec<&Field> = SCHEMA_1.containers.iter().flat_map(|container| container.fields).collect();
+        let masks = |sight: Sight| {
+            phones.iter().any(|field| field.kind == FieldKind::Phone && sight.manner(field) != Manner::Full)
+        };
+        matches!(self.by, Means::Key(_))
+            || Reach::of(&self.grants, Operation::Read).scopes().any(|grid| masks(self.sight_by(Operation::Read, grid)))
+            || !self.broken.is_empty() && masks(Sight::of(Operation::BreakGlass, self.breaking()))
+    }
+
+    /// All that decides how the caller sees, spelled: the offices that hold, and what a key is for.
+    pub(crate) fn rights(&self) -> String {
+        let mut rights: Vec<String> =
+            self.grants.iter().map(|grant| format!("{}:{}", grant.role.word(), grant.area.id)).collect();
+        if let Means::Key(scopes) = &self.by {
+            rights.extend(scopes.iter().map(|scope| format!("key:{}", scope.word())));
+        }
+        rights.sort_unstable();
+        rights.dedup();
+        rights.join(" ")
+    }
+
     /// Whether the caller may know that a resident of a household has a citizen number.
     pub(crate) fn knows_number(&self, grid: ScopeId, household: HouseholdId) -> bool {
         let number = SCHEMA_1.container(RESIDENTS).and_then(|container| container.field(CITIZEN_NUMBER));
@@ -239,10 +265,11 @@ impl FromRequest for Caller {
     /// The token is checked at the first poll, before anything of a body is read.
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let now = clock::now();
-        let credential = State::of(request).and_then(|state| {
-            let credential = credential(&state, request)?;
-            Ok((state, credential))
+        let came = State::of(request).map(|state| {
+            let (stranger, credential) = (state.rates.stranger(request), credential(&state, request));
+            (state, stranger, credential)
         });
+        let has_token = request.headers().contains_key(AUTHORIZATION);
         let needs = request.match_pattern().and_then(|pattern| openapi::permission(request.method(), &pattern));
         let needs = needs
             .ok_or_else(|| Problem::internal(format!("{} does not say which permission it needs", request.path())));
@@ -252,15 +279,25 @@ impl FromRequest for Caller {
         // A request with an idempotency key lets its caller in twice, and is counted once.
         let is_new = request.extensions_mut().insert(Counted).is_none();
         Box::pin(async move {
-            let (state, credential) = credential?;
-            // Whoever signed in is known by the token alone; what comes with a key is a key once the registry says so.
-            if let (true, Credential::Session(session, _)) = (is_new, &credential) {
-                state.rates.count(Whose::Session(*session), now).await?;
-            }
-            let caller = Self::admit(&state, credential, needs, attempt, now).await?;
-            if let (true, Means::Key(_)) = (is_new, &caller.by) {
-                state.rates.count(Whose::Keys(caller.staff), now).await?;
-            }
+            let (state, stranger, credential) = came?;
+            let admitted = async {
+                let credential = credential?;
+                // Whoever signed in is known by the token alone; what comes with a key is a key once the registry says so.
+                if let (true, Credential::Session(session, _)) = (is_new, &credential) {
+                    state.rates.count(Whose::Session(*session), now).await?;
+                }
+                let caller = Self::admit(&state, credential, needs, attempt, now).await?;
+                if let (true, Means::Key(_)) = (is_new, &caller.by) {
+                    state.rates.count(Whose::Keys(caller.staff), now).await?;
+                }
+                Ok::<_, Problem>(caller)
+            };
+            let caller = match admitted.await {
+                Err(problem) if has_token && problem.status() == StatusCode::UNAUTHORIZED => {
+                    return Err(state.rates.refuse(stranger, problem, now).await);
+                }
+                admitted => admitted?,
+            };
             // There may be no body that waits.
             let _ = let_in.send(());
             Ok(caller)

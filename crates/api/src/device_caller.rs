@@ -14,6 +14,7 @@ use crate::rate::Whose;
 use crate::state::State;
 use crate::{bearer, body, clock};
 use actix_web::dev::Payload;
+use actix_web::http::StatusCode;
 use actix_web::web::{Bytes, Data};
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::future::LocalBoxFuture;
@@ -71,8 +72,8 @@ impl FromRequest for DeviceCaller {
         let admitted = Admitted::of(request, now);
         let payload = payload.take();
         Box::pin(async move {
-            let Admitted { state, token, proof, coding, length } = admitted?;
-            let device = prove(&state, &token, &proof, now).await?;
+            let Admitted { state, stranger, token, proof, coding, length } = admitted?;
+            let device = prove(&state, stranger, &token, &proof, now).await?;
             let slot = state.per_device.take(device.id)?;
             let held = state.sync_memory.take(length)?;
             let bytes = body::read(payload, length).await?;
@@ -83,11 +84,27 @@ impl FromRequest for DeviceCaller {
     }
 }
 
-/// The device of this token, if it was its key that signed and it does not ask too often.
+/// The device of this token, if it was its key that signed and it does not ask too often; a token or signature that does not
+/// hold counts as the stranger's who sent it.
 ///
 /// # Errors
 /// A problem that says why not. Nothing of the device's is taken before: a stolen token alone holds none of it.
-pub(crate) async fn prove(state: &State, token: &str, proof: &Proof, now: Instant) -> Result<Device, Problem> {
+pub(crate) async fn prove(
+    state: &State,
+    stranger: Whose,
+    token: &str,
+    proof: &Proof,
+    now: Instant,
+) -> Result<Device, Problem> {
+    match proven(state, token, proof, now).await {
+        Err(problem) if problem.status() == StatusCode::UNAUTHORIZED => {
+            Err(state.rates.refuse(stranger, problem, now).await)
+        }
+        proven => proven,
+    }
+}
+
+async fn proven(state: &State, token: &str, proof: &Proof, now: Instant) -> Result<Device, Problem> {
     let device = state.registry.device_by_token(token, now).await?;
     let device = device
         .filter(|device| device.id.to_string() == proof.key_id())
@@ -101,6 +118,7 @@ pub(crate) async fn prove(state: &State, token: &str, proof: &Proof, now: Instan
 /// What the headers say, judged before anything is looked up or read.
 struct Admitted {
     state: Data<State>,
+    stranger: Whose,
     token: String,
     proof: Arc<Proof>,
     coding: Coding,
@@ -115,6 +133,7 @@ impl Admitted {
         let coding = Coding::of_request(request.headers())?;
         // A body that does not say its length may be as long as any.
         let length = body::length(request.headers(), LARGEST_SYNC_BODY_BYTES)?.unwrap_or(LARGEST_SYNC_BODY_BYTES);
-        Ok(Self { state: State::of(request)?, token, proof, coding, length })
+        let state = State::of(request)?;
+        Ok(Self { stranger: state.rates.stranger(request), state, token, proof, coding, length })
     }
 }

@@ -43,7 +43,7 @@ impl DeviceReader {
         let state = State::of(request)?;
         let token = bearer::token(request.headers())?.to_owned();
         let proof = Arc::new(Proof::of(request, now)?);
-        let device = prove(&state, &token, &proof, now).await?;
+        let device = prove(&state, state.rates.stranger(request), &token, &proof, now).await?;
         let slot = state.per_device.take(device.id)?;
         proof.verify_body(Bytes::new()).await?;
         tracing::Span::current().record("caller", tracing::field::display(device.id));

@@ -55,7 +55,7 @@ pub(crate) async fn wrap(
     let docs = request.path().starts_with("/docs");
     let span = tracing::info_span!("request", %id, %method, route, caller = tracing::field::Empty);
     let answered = async {
-        let answer = answer(request, next, &id, language).await;
+        let answer = answer(&state, request, next, &id, language).await;
         let (status, cause) = match &answer {
             Ok((answer, cause)) => (answer.status(), cause.clone()),
             Err(problem) => (problem.status(), problem.cause()),
@@ -94,6 +94,7 @@ pub(crate) async fn wrap(
 
 /// The answer, and the reason behind it if there is one; or the problem alone if the request was lost.
 async fn answer(
+    state: &State,
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
     id: &RequestId,
@@ -103,7 +104,7 @@ async fn answer(
         let response = problem.response(id, language);
         return Ok((request.into_response(response), None));
     }
-    let origin = match origin::of(&request, id) {
+    let origin = match origin::of(request.headers(), state.rates.source(request.request()), id) {
         Ok(origin) => origin,
         Err(problem) => {
             let response = problem.response(id, language);

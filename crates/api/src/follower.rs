@@ -60,7 +60,7 @@ impl Follower {
     async fn device(state: Data<State>, request: HttpRequest, now: Instant) -> Result<Self, Problem> {
         let token = bearer::token(request.headers())?;
         let proof = Arc::new(Proof::of(&request, now)?);
-        let device = prove(&state, token, &proof, now).await?;
+        let device = prove(&state, state.rates.stranger(&request), token, &proof, now).await?;
         proof.clone().verify_body(Bytes::new()).await?;
         let place = Place::Device(state.streams_of_device.take(device.id)?);
         let reach = state.registry.begin_to_follow(&device, proof.nonce(), now).await?;

@@ -7,7 +7,7 @@
 //!
 //! **Invariant:** without a caller who is let in, a key is neither looked up nor kept; a refusal is not kept, since nothing
 //! was done; operations that hand out secrets do not take the header; an answer about persons who have come
-//! out of the caller's reach is not given again.
+//! out of the caller's reach is not given again, nor one to who has other offices now than when it was made.
 
 use crate::body;
 use crate::caller::Caller;
@@ -25,7 +25,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpResponse, web};
-use gridwork_registry::{Attempt, Attempted, KeptAnswer, StoreError};
+use gridwork_registry::{Attempt, Attempted, KeptAnswer, StoreError, Viewer};
 use gridwork_roster::limits::LARGEST_FILE_BYTES;
 use std::collections::BTreeSet;
 use utoipa::openapi::header::HeaderBuilder;
@@ -90,6 +90,7 @@ pub(crate) async fn wrap(
             let detail = Sentence::FirstUnderWay;
             Ok(request.error_response(Problem::overloaded(Kind::UnderWay, detail, retry_after_s.max(RETRY_AFTER_S))))
         }
+        Attempted::SeenOtherwise => Ok(request.error_response(Problem::new(Kind::Conflict, Sentence::SeenOtherwise))),
         Attempted::OutOfReach => Ok(request.error_response(Problem::not_found())),
         Attempted::OtherRequest => {
             let detail = Sentence::KeyOfAnother;
@@ -175,7 +176,8 @@ async fn begin(state: &State, request: &mut ServiceRequest) -> Result<(Attempted
     // Now, and not when the request came: the body may have taken minutes.
     // An answer shows what its caller may read; an operation that needs no reading is asked about itself.
     let reach = caller.reading().unwrap_or_else(|_| caller.reach());
-    let attempted = state.registry.attempt(caller.staff, &key, &parts, lease_ms, &reach, clock::now()).await?;
+    let viewer = Viewer { reach, rights: caller.rights() };
+    let attempted = state.registry.attempt(caller.staff, &key, &parts, lease_ms, viewer, clock::now()).await?;
     request.set_payload(Payload::from(body));
     Ok((attempted, held))
 }

@@ -85,9 +85,14 @@ pub const WAITING_ENROLMENTS: usize = 128;
 /// with every key makes some 10 in a second.
 pub const REQUESTS_PER_MINUTE: u32 = 3_000;
 
-/// Requests to sign in, to refresh and to enrol from one address in a minute; more are answered 429. Behind one address is
-/// a whole office.
+/// Requests to sign in, to refresh and to enrol, and those whose token does not hold, from one address in a minute; more are
+/// answered 429. Behind one address is a whole office.
 pub const SIGN_INS_PER_MINUTE: u32 = 600;
+
+/// Searches by digits of a phone within an hour by somebody who sees phones masked; more are answered 429. Four digits that
+/// a mask covers are one of ten thousand: who tries them needs days and is seen. A call agent takes some thirty calls an
+/// hour, and a screen that searches with every key asks eight times for a number.
+pub const PHONE_SEARCHES_PER_HOUR: u32 = 240;
 
 /// Callers and addresses that a node counts one by one in a minute, 100 bytes each; all others count together.
 pub const MOST_RATED: usize = 100_000;

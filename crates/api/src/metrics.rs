@@ -45,7 +45,7 @@ impl Metrics {
         );
         let refused = Opts::new(
             "gridwork_rate_limited_total",
-            "Requests refused because there were too many in a minute, by whether a caller or an address was counted.",
+            "Requests refused because there were too many in a while, by whether a caller or an address was counted.",
         );
         let refused = IntCounterVec::new(refused, &["counted"])?;
         let redis = Opts::new(

@@ -1,5 +1,6 @@
 //! How often each caller may ask: so many requests in each minute, counted by all nodes together where there is a Redis,
-//! and by each node for itself where there is none, or while it does not answer.
+//! and by each node for itself where there is none, or while it does not answer. Searches by digits of a phone have a limit
+//! of their own for those who see phones masked: what is found tells digits that the mask covers.
 //!
 //! What locks an account after wrong passwords is the registry's; this keeps one caller from taking the time of others.
 //!
@@ -28,8 +29,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant as Moment};
 use tokio::time::timeout;
 
-/// Milliseconds of a window.
-const WINDOW_MS: i64 = 60 * 1_000;
+/// Milliseconds of a minute.
+const MINUTE_MS: i64 = 60 * 1_000;
+/// Milliseconds of an hour.
+const HOUR_MS: i64 = 60 * MINUTE_MS;
 /// Counts one more, in a row that Redis forgets by itself: in one step, whoever else counts.
 const COUNT: &str =
     "local n = redis.call('INCR', KEYS[1]) if n == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end return n";
@@ -43,6 +46,8 @@ pub(crate) enum Whose {
     Keys(StaffId),
     /// A phone.
     Device(DeviceId),
+    /// What somebody who sees phones masked, or the keys of a machine client, searched for by digits of a phone.
+    PhoneSearches(StaffId),
     /// Whoever asks from an address without being known yet.
     Source(IpAddr),
     /// Everybody beyond those that are counted one by one.
@@ -53,10 +58,21 @@ pub(crate) enum Whose {
 pub(crate) struct Rates {
     per_caller: u32,
     per_source: u32,
+    phone_searches: u32,
     proxies: Proxies,
-    window: Mutex<Window>,
+    minute: Mutex<Window>,
+    hour: Mutex<Window>,
     shared: Option<Shared>,
     counters: RateCounters,
+}
+
+/// How much there may be of something.
+struct Allowance<'r> {
+    /// 0 for any number.
+    most: u32,
+    /// Within so many milliseconds.
+    within_ms: i64,
+    window: &'r Mutex<Window>,
 }
 
 #[derive(Default)]
@@ -93,8 +109,7 @@ impl FromRequest for WithinRate {
         let request = request.clone();
         Box::pin(async move {
             let state = state?;
-            let source = state.rates.proxies.source(&request).unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
-            state.rates.count(Whose::Source(whole_network(source)), clock::now()).await?;
+            state.rates.count(state.rates.stranger(&request), clock::now()).await?;
             Ok(Self)
         })
     }
@@ -106,28 +121,46 @@ impl Rates {
         Self {
             per_caller: settings.requests_per_minute,
             per_source: settings.sign_ins_per_minute,
+            phone_searches: settings.phone_searches_per_hour,
             proxies: settings.trusted_proxies.clone(),
-            window: Mutex::default(),
+            minute: Mutex::default(),
+            hour: Mutex::default(),
             shared: settings.redis.as_ref().map(|redis| Shared::new(redis, counters.redis.clone())),
             counters,
         }
     }
 
+    /// The address that a request comes from, as far as it is known: the one rule for what is counted and what is audited.
+    pub(crate) fn source(&self, request: &HttpRequest) -> Option<IpAddr> {
+        self.proxies.source(request)
+    }
+
+    /// As whose a request counts of which nobody knows who sent it.
+    pub(crate) fn stranger(&self, request: &HttpRequest) -> Whose {
+        Whose::Source(whole_network(self.source(request).unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED))))
+    }
+
+    /// The problem of a request whose token or proof does not hold: what it comes with may be a guess, so it is counted as
+    /// a sign-in is.
+    pub(crate) async fn refuse(&self, stranger: Whose, problem: Problem, now: Instant) -> Problem {
+        self.count(stranger, now).await.err().unwrap_or(problem)
+    }
+
     /// Counts a request.
     ///
     /// # Errors
-    /// A problem that says when to come again, if there were too many in this minute.
+    /// A problem that says when to come again, if there were too many in this minute or, of searches by digits, this hour.
     pub(crate) async fn count(&self, whose: Whose, now: Instant) -> Result<(), Problem> {
-        let most = if matches!(whose, Whose::Source(_)) { self.per_source } else { self.per_caller };
+        let Allowance { most, within_ms, window } = self.allowance(whose);
         if most == 0 {
             return Ok(());
         }
-        let number = now.ms().div_euclid(WINDOW_MS);
-        let mut counted = self.count_here(whose, number);
+        let number = now.ms().div_euclid(within_ms);
+        let mut counted = count_here(window, whose, number);
         if counted <= most
             && let Some(shared) = &self.shared
         {
-            counted = shared.count(whose, number).await.unwrap_or(counted);
+            counted = shared.count(whose, number, within_ms).await.unwrap_or(counted);
         }
         if counted <= most {
             return Ok(());
@@ -138,25 +171,38 @@ impl Rates {
         } else {
             callers.inc()
         }
-        let left_ms = (number + 1) * WINDOW_MS - now.ms();
+        let left_ms = (number + 1) * within_ms - now.ms();
         let left_s = u32::try_from(left_ms.max(1).unsigned_abs().div_ceil(1_000)).unwrap_or(1);
-        Err(Problem::overloaded(Kind::TooMany, Sentence::TooOften(left_s), left_s))
+        let told = match whose {
+            Whose::PhoneSearches(_) => Sentence::SearchedPhones(left_s),
+            _ => Sentence::TooOften(left_s),
+        };
+        Err(Problem::overloaded(Kind::TooMany, told, left_s))
     }
 
-    fn count_here(&self, whose: Whose, number: i64) -> u32 {
-        let mut window = lock(&self.window);
-        // A request that was long under way counts in the window that is open; a clock that was set back begins anew.
-        if number > window.number || number + 1 < window.number {
-            *window = Window { number, counts: BTreeMap::new() };
+    fn allowance(&self, whose: Whose) -> Allowance<'_> {
+        let in_a_minute = |most| Allowance { most, within_ms: MINUTE_MS, window: &self.minute };
+        match whose {
+            Whose::Source(_) | Whose::Others => in_a_minute(self.per_source),
+            Whose::Session(_) | Whose::Keys(_) | Whose::Device(_) => in_a_minute(self.per_caller),
+            Whose::PhoneSearches(_) => Allowance { most: self.phone_searches, within_ms: HOUR_MS, window: &self.hour },
         }
-        // Only strangers can be as many as they like: all others have shown a token.
-        let is_stranger = matches!(whose, Whose::Source(_));
-        let is_one_of_many =
-            is_stranger && window.counts.len() >= limits::MOST_RATED && !window.counts.contains_key(&whose);
-        let count = window.counts.entry(if is_one_of_many { Whose::Others } else { whose }).or_default();
-        *count = count.saturating_add(1);
-        *count
     }
+}
+
+fn count_here(window: &Mutex<Window>, whose: Whose, number: i64) -> u32 {
+    let mut window = lock(window);
+    // A request that was long under way counts in the window that is open; a clock that was set back begins anew.
+    if number > window.number || number + 1 < window.number {
+        *window = Window { number, counts: BTreeMap::new() };
+    }
+    // Only strangers can be as many as they like: all others have shown a token.
+    let is_stranger = matches!(whose, Whose::Source(_));
+    let is_one_of_many =
+        is_stranger && window.counts.len() >= limits::MOST_RATED && !window.counts.contains_key(&whose);
+    let count = window.counts.entry(if is_one_of_many { Whose::Others } else { whose }).or_default();
+    *count = count.saturating_add(1);
+    *count
 }
 
 impl Shared {
@@ -165,7 +211,7 @@ impl Shared {
     }
 
     /// How many were counted by all nodes, with this one; `None` if Redis does not say so in time.
-    async fn count(&self, whose: Whose, number: i64) -> Option<u32> {
+    async fn count(&self, whose: Whose, number: i64, within_ms: i64) -> Option<u32> {
         let kept = {
             let mut line = lock(&self.line);
             if line.silent_until.is_some_and(|until| Moment::now() < until) {
@@ -185,7 +231,7 @@ impl Shared {
             };
             let key = format!("gridwork:rate:{number}:{whose}");
             let count: u32 =
-                redis::cmd("EVAL").arg(COUNT).arg(1).arg(key).arg(2 * WINDOW_MS).query_async(&mut connection).await?;
+                redis::cmd("EVAL").arg(COUNT).arg(1).arg(key).arg(2 * within_ms).query_async(&mut connection).await?;
             redis::RedisResult::Ok((connection, count))
         };
         let answer = timeout(Duration::from_millis(limits::RATE_ANSWERED_WITHIN_MS), asked).await;
@@ -211,6 +257,7 @@ impl fmt::Display for Whose {
             Self::Session(id) => write!(f, "session:{id}"),
             Self::Keys(of) => write!(f, "keys:{of}"),
             Self::Device(id) => write!(f, "device:{id}"),
+            Self::PhoneSearches(by) => write!(f, "phone-searches:{by}"),
             Self::Source(address) => write!(f, "source:{address}"),
             Self::Others => f.write_str("others"),
         }
@@ -238,12 +285,12 @@ mod tests {
 
     fn rates(redis: Option<&str>) -> Rates {
         let mut settings = Settings::in_folder("nowhere");
-        (settings.requests_per_minute, settings.sign_ins_per_minute) = (3, 2);
+        (settings.requests_per_minute, settings.sign_ins_per_minute, settings.phone_searches_per_hour) = (3, 2, 4);
         settings.redis = redis.map(|url| RedisUrl::parse(url, None).expect("a URL"));
         Rates::new(&settings, Metrics::new().expect("names that differ").rates)
     }
 
-    const NOON: Instant = Instant::from_ms(1_790_000_000_000 / WINDOW_MS * WINDOW_MS + 45_500);
+    const NOON: Instant = Instant::from_ms(1_790_000_000_000 / HOUR_MS * HOUR_MS + 45_500);
 
     #[actix_web::test]
     async fn each_caller_has_so_many_requests_in_a_minute() {
@@ -260,15 +307,29 @@ mod tests {
     }
 
     #[actix_web::test]
+    async fn searches_by_digits_have_an_hour_and_a_limit_of_their_own() {
+        let rates = rates(None);
+        let [one, other] = [1, 2].map(|byte| Whose::PhoneSearches(StaffId::from_bytes([byte; 16])));
+        for _ in 0..4 {
+            rates.count(one, NOON).await.expect("let in");
+        }
+        let refused = rates.count(one, NOON.plus_ms(MINUTE_MS)).await.expect_err("refused").error_response();
+        assert_eq!(refused.status().as_u16(), 429);
+        assert_eq!(refused.headers().get("retry-after").expect("a header"), "3495");
+        rates.count(other, NOON).await.expect("let in");
+        rates.count(one, NOON.plus_ms(HOUR_MS)).await.expect("let in in the next hour");
+    }
+
+    #[actix_web::test]
     async fn beyond_those_that_are_counted_one_by_one_all_others_count_together() {
         let rates = rates(None);
         let source = |number: usize| Whose::Source(Ipv6Addr::from_bits((number as u128) << 64).into());
         for number in 0..limits::MOST_RATED {
-            rates.count_here(source(number), 1);
+            count_here(&rates.minute, source(number), 1);
         }
-        assert_eq!(rates.count_here(source(0), 1), 2);
-        assert_eq!([rates.count_here(source(limits::MOST_RATED), 1), rates.count_here(source(usize::MAX), 1)], [1, 2]);
-        assert_eq!(lock(&rates.window).counts.len(), limits::MOST_RATED + 1);
+        let count = |number: usize| count_here(&rates.minute, source(number), 1);
+        assert_eq!([count(0), count(limits::MOST_RATED), count(usize::MAX)], [2, 1, 2]);
+        assert_eq!(lock(&rates.minute).counts.len(), limits::MOST_RATED + 1);
     }
 
     #[actix_web::test]

@@ -17,7 +17,8 @@
 //! | `GRIDWORK_MAX_SYNC_MEMORY_BYTES` | bytes that sync bodies and answers under way hold together, 4 MiB to 64 GiB | 128 MiB |
 //! | `GRIDWORK_MAX_CONCURRENT_EXCHANGES` | exchanges judged at once, 1 to 256 | 8 |
 //! | `GRIDWORK_REQUESTS_PER_MINUTE` | requests of one session, machine client or phone in a minute, over all nodes with `REDIS_URL`; 0 for any number | 3,000 |
-//! | `GRIDWORK_SIGN_INS_PER_MINUTE` | requests to sign in, refresh and enrol from one address in a minute; 0 for any number | 600 |
+//! | `GRIDWORK_SIGN_INS_PER_MINUTE` | requests to sign in, refresh and enrol, and those whose token does not hold, from one address in a minute; 0 for any number | 600 |
+//! | `GRIDWORK_PHONE_SEARCHES_PER_HOUR` | searches by digits of a phone within an hour by one who sees phones masked, or the keys of one machine client; 0 for any number | 240 |
 //! | `GRIDWORK_TRUSTED_PROXIES` | addresses and networks of proxies whose `X-Forwarded-For` is believed, such as `10.0.0.5,192.168.0.0/16` | none |
 //! | `GRIDWORK_DATABASE_READERS` | connections to the database for reading, 1 to 64 | 4 |
 //! | `GRIDWORK_DATABASE_WRITERS` | connections for writing to PostgreSQL, 1 to 64; SQLite has one writer | 8 |
@@ -81,8 +82,11 @@ pub struct Settings {
     pub concurrent_exchanges: usize,
     /// Requests of one session, machine client or phone in a minute; 0 for any number.
     pub requests_per_minute: u32,
-    /// Requests to sign in, refresh and enrol from one address in a minute; 0 for any number.
+    /// Requests to sign in, refresh and enrol, and those whose token does not hold, from one address in a minute; 0 for any
+    /// number.
     pub sign_ins_per_minute: u32,
+    /// Searches by digits of a phone within an hour by one who sees phones masked; 0 for any number.
+    pub phone_searches_per_hour: u32,
     /// Proxies that are believed for whom they ask.
     pub trusted_proxies: Proxies,
     /// Seconds in which requests under way may end.
@@ -156,6 +160,7 @@ impl Settings {
             concurrent_exchanges: limits::CONCURRENT_EXCHANGES,
             requests_per_minute: limits::REQUESTS_PER_MINUTE,
             sign_ins_per_minute: limits::SIGN_INS_PER_MINUTE,
+            phone_searches_per_hour: limits::PHONE_SEARCHES_PER_HOUR,
             trusted_proxies: Proxies::default(),
             shutdown_timeout_s: limits::SHUTDOWN_TIMEOUT_S,
         }
@@ -235,6 +240,7 @@ impl Settings {
         reader.number("GRIDWORK_MAX_CONCURRENT_EXCHANGES", 1..=256, &mut settings.concurrent_exchanges);
         reader.number("GRIDWORK_REQUESTS_PER_MINUTE", 0..=1_000_000, &mut settings.requests_per_minute);
         reader.number("GRIDWORK_SIGN_INS_PER_MINUTE", 0..=1_000_000, &mut settings.sign_ins_per_minute);
+        reader.number("GRIDWORK_PHONE_SEARCHES_PER_HOUR", 0..=1_000_000, &mut settings.phone_searches_per_hour);
         let proxies = "a list of addresses and networks such as 10.0.0.5,192.168.0.0/16";
         reader.parsed("GRIDWORK_TRUSTED_PROXIES", proxies, &mut settings.trusted_proxies);
         reader.number("GRIDWORK_DATABASE_READERS", 1..=64, &mut settings.registry.readers);

@@ -68,6 +68,26 @@ impl<T: AboutPersons> Shown<T> {
     }
 }
 
+impl Shown<Page<SearchHit>> {
+    /// As [`Shown::to`], of what was found by digits of a phone that the caller sees masked: noted also if it is nobody.
+    ///
+    /// # Errors
+    /// A problem if it cannot be noted: then nothing is shown.
+    pub(crate) async fn sought_by_phone(
+        caller: &Caller,
+        state: &State,
+        mut found: Page<SearchHit>,
+    ) -> Result<Self, Problem> {
+        let mut persons = BTreeSet::new();
+        found.persons(&mut persons);
+        let showing = showing(caller, SearchHit::CLASSES, &persons, found.records());
+        let showing = Showing { sought_phone: true, ..showing };
+        state.registry.note_shown(caller.staff, persons, showing, caller.now).await?;
+        found.mask(&|grid, household| caller.sight(grid, household));
+        Ok(Self(found))
+    }
+}
+
 impl Shown<Edited> {
     /// What came of an edit, as its author sees the household: the audit log has it with the edit.
     pub(crate) fn written(mut edited: Edited, sight: Sight) -> Self {
@@ -319,7 +339,7 @@ pub(crate) fn showing(
         }
         broken.extend(caller.broken_for(person.scope, person.household));
     }
-    Showing { classes, records, sensitivity, masked, broken: broken.into_iter().collect() }
+    Showing { classes, records, sensitivity, masked, broken: broken.into_iter().collect(), sought_phone: false }
 }
 
 /// All fields that something of a class may show.

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 /// What a proxy says of whom it asks for.
-pub(crate) const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// Addresses of proxies.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

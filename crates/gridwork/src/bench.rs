@@ -238,6 +238,7 @@ impl Server {
             .env("GRIDWORK_METRICS_ADDRESS", "off")
             .env("GRIDWORK_REQUESTS_PER_MINUTE", "0")
             .env("GRIDWORK_SIGN_INS_PER_MINUTE", "0")
+            .env("GRIDWORK_PHONE_SEARCHES_PER_HOUR", "0")
             .env("RUST_LOG", "warn")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

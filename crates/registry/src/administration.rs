@@ -92,6 +92,9 @@ pub enum AdministerError {
     /// An area in which others are open.
     #[error("there are open areas within this one: close them first")]
     AreasWithin,
+    /// An area that would be open in one that is closed.
+    #[error("the area around this one is closed: open that one first")]
+    AreaClosed,
     /// A grid that somebody leads already.
     #[error("somebody else leads this grid in that time: end that office first, a grid has one accountable leader")]
     LedAlready,

@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** a code belongs to one area at a time; and what an area was called, and until when, stays known.
 
+use crate::Reach;
 use crate::administration::{AdministerError, Administration, apply};
 use crate::area_tree::AreaTree;
 use crate::database::Connection;
@@ -36,8 +37,8 @@ impl Registry {
     /// Opens a new area within one that is administered from the precinct.
     ///
     /// # Errors
-    /// [`AdministerError::NoSuchArea`] for a parent outside the precinct, [`AdministerError::CodeTaken`], and as
-    /// [`Registry::administer`].
+    /// [`AdministerError::NoSuchArea`] for a parent outside the precinct, [`AdministerError::AreaClosed`] for one that is
+    /// closed, [`AdministerError::CodeTaken`], and as [`Registry::administer`].
     pub async fn open_area(
         &self,
         by: StaffId,
@@ -51,7 +52,7 @@ impl Registry {
                 let tree = AreaTree::read(connection)?;
                 let parent = new.parent.filter(|parent| within.contains(&tree, *parent));
                 parent.ok_or(AdministerError::NoSuchArea(new.parent.unwrap_or(new.id)))?;
-                let view = write(connection, &tree, by, new.clone(), now)?;
+                let view = write(connection, &tree, by, &Reach::default(), new.clone(), now)?;
                 if let Some(answer) = &answer {
                     answer.keep(connection, &view, &BTreeSet::new())?;
                 }
@@ -60,15 +61,16 @@ impl Registry {
             .await
     }
 
-    /// Changes an area that is administered from the precinct.
+    /// Changes an area that is administered from the precinct, and answers with its households within reach.
     ///
     /// # Errors
-    /// [`AdministerError::NoSuchArea`] outside the precinct, [`AdministerError::CodeTaken`],
-    /// [`AdministerError::AreasWithin`] for closing one in which others are open, and as [`Registry::administer`].
+    /// [`AdministerError::NoSuchArea`] for an area or a successor outside the precinct, [`AdministerError::CodeTaken`],
+    /// [`AdministerError::AreasWithin`] for closing one in which others are open, [`AdministerError::AreaClosed`] for opening
+    /// one in one that is closed, and as [`Registry::administer`].
     pub async fn change_area(
         &self,
         by: StaffId,
-        within: Precinct,
+        (within, reach): (Precinct, Reach),
         id: AreaId,
         change: AreaChange,
         now: Instant,
@@ -81,10 +83,13 @@ impl Registry {
                 if area.valid_until.is_some() && tree.children(id).any(|child| child.valid_until.is_none()) {
                     return Err(AdministerError::AreasWithin);
                 }
-                if let Some(successor) = area.successor.filter(|one| *one == id || tree.get(*one).is_none()) {
+                // One that it has already may have come under others since.
+                let is_new = |one: &AreaId| here.is_none_or(|here| here.successor != Some(*one));
+                let is_none = |one: &AreaId| *one == id || tree.get(*one).is_none() || !within.contains(&tree, *one);
+                if let Some(successor) = area.successor.filter(|one| is_new(one) && is_none(one)) {
                     return Err(AdministerError::NoSuchArea(successor));
                 }
-                write(connection, &tree, by, area, now)
+                write(connection, &tree, by, &reach, area, now)
             })
             .await
     }
@@ -111,11 +116,17 @@ fn write(
     connection: &mut Connection,
     tree: &AreaTree,
     by: StaffId,
+    reach: &Reach,
     mut area: Area,
     now: Instant,
 ) -> Result<AreaDetail, AdministerError> {
     area.aliases.sort_unstable();
     area.aliases.dedup();
+    let opens = area.valid_until.is_none() && tree.get(area.id).is_none_or(|before| before.valid_until.is_some());
+    let around = area.parent.and_then(|parent| tree.get(parent));
+    if opens && around.is_some_and(|around| around.valid_until.is_some()) {
+        return Err(AdministerError::AreaClosed);
+    }
     let taken = |other: &&Area| other.id != area.id && other.code == area.code && other.valid_until.is_none();
     if area.valid_until.is_none() && tree.all().iter().any(taken) {
         return Err(AdministerError::CodeTaken);
@@ -127,5 +138,5 @@ fn write(
     let id = area.id;
     apply(connection, Some(by), &Administration::OpenArea(area), None, now)?;
     let tree = AreaTree::read(connection)?;
-    area_detail(connection, &tree, id, 0, now)?.ok_or(AdministerError::NoSuchArea(id))
+    area_detail(connection, &tree, reach, id, now)?.ok_or(AdministerError::NoSuchArea(id))
 }

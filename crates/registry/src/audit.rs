@@ -63,6 +63,8 @@ pub struct Showing {
     pub masked: bool,
     /// Under which break-glass entries, as far as it lies beyond the own areas.
     pub broken: Vec<BreakGlassId>,
+    /// Whether it was searched for by digits of a phone that are shown masked, which says what they are.
+    pub sought_phone: bool,
 }
 
 /// Something that was done.
@@ -126,7 +128,7 @@ pub(crate) fn note(connection: &mut Connection, step: &Step<'_>) -> Result<(), S
 
 impl Registry {
     /// Notes that somebody is about to be shown these households and residents; when this returns, that is durable.
-    /// About nobody, nothing is noted.
+    /// About nobody, nothing is noted but that digits of a phone were searched for.
     ///
     /// # Errors
     /// As the store says: then nothing may be shown.
@@ -137,13 +139,16 @@ impl Registry {
         what: Showing,
         now: Instant,
     ) -> Result<(), StoreError> {
-        if persons.is_empty() {
+        if persons.is_empty() && !what.sought_phone {
             return Ok(());
         }
-        let Showing { classes, records, sensitivity, masked, broken } = what;
+        let Showing { classes, records, sensitivity, masked, broken, sought_phone } = what;
         let mut detail = serde_json::json!({ "classes": classes, "records": records, "sensitivity": sensitivity });
         if masked {
             detail["masked"] = true.into();
+        }
+        if sought_phone {
+            detail["sought"] = "phone".into();
         }
         if !broken.is_empty() {
             detail["break_glass"] = serde_json::json!(broken);

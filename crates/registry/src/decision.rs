@@ -6,10 +6,13 @@
 //! **Invariant:** what is released is merged, waits, or stays where it was; what is discarded keeps its bytes, and its
 //! device is told so whenever it asks again.
 
+#[cfg(test)]
+mod tests;
+
 use crate::audit::{Step, Subject, note};
 use crate::database::{Connection, DocumentBlob, HashBlob, Id, StoreError, fails_as_the_store_does};
 use crate::figures::add;
-use crate::held::{Fate, HeldRow, NO_STEP, News, digest, waits_for};
+use crate::held::{HeldRow, NO_STEP, News, TOO_MANY_HELD, digest, too_many_held, waits_for};
 use crate::idempotency::Keep;
 use crate::ledger::Ledger;
 use crate::log::{Sender, key};
@@ -21,7 +24,8 @@ use gridwork_domain::id::{DeviceId, HouseholdId, KeptId, ScopeId, StaffId};
 use gridwork_domain::instant::Instant;
 use gridwork_sync::document::{ChangeHash, DocumentKey};
 use gridwork_sync::guard::{Offered, Verdict};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Code of a change that staff discarded. Its device is told so when it asks again.
 pub(crate) const DISCARDED: &str = "discarded";
@@ -91,7 +95,6 @@ struct Refused {
     received_at: i64,
     last_contact: i64,
     home: Id,
-    depends_on: Vec<u8>,
     bytes: Vec<u8>,
 }
 
@@ -105,9 +108,18 @@ impl Refused {
             last_contact: Instant::from_ms(self.last_contact),
         }
     }
+}
 
-    fn builds_on(&self, hashes: &BTreeSet<ChangeHash>) -> bool {
-        self.depends_on.as_chunks::<32>().0.iter().any(|hash| hashes.contains(&ChangeHash(*hash)))
+/// What was refused of a document and not decided about, by the changes on which it builds: digest, hash and code of each.
+#[derive(Default)]
+struct Builds(BTreeMap<ChangeHash, Vec<Link>>);
+
+type Link = (HashBlob, Option<HashBlob>, String);
+
+impl Builds {
+    /// What builds on a change just so.
+    fn on(&self, hash: ChangeHash) -> &[Link] {
+        self.0.get(&hash).map_or(&[], Vec::as_slice)
     }
 }
 
@@ -217,7 +229,7 @@ impl Ledger<'_> {
             Kept::Refused(row) => {
                 self.take_out(row)?;
                 let offered = Offered { key, scope: row.scope.into(), bytes: &row.bytes };
-                (row.sender(self.now), offered, Some(row))
+                (row.sender(self.now), offered, Some(row.as_ref()))
             }
             Kept::Waits(row) => {
                 self.release(row)?;
@@ -235,14 +247,12 @@ impl Ledger<'_> {
                 decided.with_it = self.release_dependants(key, merge.change.hash, news)?;
             }
             Ok(Verdict::Hold(scanned, missing)) => {
-                let fate =
-                    self.hold(&sender, &offered, ChangeHash(scanned.hash), waits_for(&missing), missing.word())?;
-                decided.explain(fate);
+                let (hash, awaited) = (ChangeHash(scanned.hash), waits_for(&missing));
+                self.hold_again(&sender, &offered, hash, awaited, missing.word(), before, &mut decided)?;
             }
             Err(hash) => {
-                let frozen = crate::held::FROZEN;
-                let fate = self.hold(&sender, &offered, hash, key.id.as_bytes().to_vec(), frozen)?;
-                decided.explain(fate);
+                let (awaited, frozen) = (key.id.as_bytes().to_vec(), crate::held::FROZEN);
+                self.hold_again(&sender, &offered, hash, awaited, frozen, before, &mut decided)?;
             }
             Ok(Verdict::Quarantine(refusal)) => {
                 let (code, step) = (refusal.code.word(), i32::from(refusal.code.step()));
@@ -261,18 +271,45 @@ impl Ledger<'_> {
         Ok(decided)
     }
 
+    /// Has a change wait that was kept before. Where as many of its device's wait as may, it stays refused.
+    #[allow(clippy::too_many_arguments)]
+    fn hold_again(
+        &self,
+        sender: &Sender,
+        offered: &Offered<'_>,
+        hash: ChangeHash,
+        awaited: Vec<u8>,
+        code: &'static str,
+        before: Option<&Refused>,
+        decided: &mut Decided,
+    ) -> Result<(), StoreError> {
+        if self.hold_if_there_is_room(sender, offered, hash, awaited, code)? {
+            (decided.released, decided.code) = (Some(Released::Waits), Some(code.to_owned()));
+            return Ok(());
+        }
+        // Whatever the cap of what is refused: this one is kept already, and its device may have let it go.
+        let at = before.map_or(sender.at, |row| Instant::from_ms(row.received_at));
+        let (sender, detail) = (Sender { at, ..*sender }, too_many_held());
+        self.keep_refused(&sender, offered, Some(hash), TOO_MANY_HELD, NO_STEP, &detail)?;
+        (decided.code, decided.detail) = (Some(TOO_MANY_HELD.to_owned()), Some(detail));
+        Ok(())
+    }
+
     /// Has judged anew what waited for a change that is merged, and what was refused because it builds on it. Returns how
     /// many of them are merged.
     fn release_dependants(&self, key: DocumentKey, hash: ChangeHash, news: News) -> Result<u64, StoreError> {
         let mut merged = self.settle([news].into())?;
         let mut ahead: VecDeque<(DocumentKey, ChangeHash)> = [(key, hash)].into();
         ahead.extend(merged.iter().copied());
-        let mut count = 0;
+        let (mut count, mut builds) = (0, BTreeMap::new());
         while let Some((key, hash)) = ahead.pop_front() {
-            for row in self.refused_of(&key)? {
-                if row.code != WITH_ANOTHER || !row.builds_on(&[hash].into()) {
-                    continue;
-                }
+            let builds = match builds.entry(key) {
+                Entry::Occupied(read) => read.into_mut(),
+                Entry::Vacant(new) => new.insert(self.builds(&key)?),
+            };
+            for (digest, ..) in builds.on(hash).iter().filter(|(.., code)| code == WITH_ANOTHER) {
+                // It may be merged by now, since it builds on several.
+                let Some(row) = self.refused(&key, *digest)? else { continue };
                 self.take_out(&row)?;
                 let sender = row.sender(self.now);
                 let offered = Offered { key, scope: row.scope.into(), bytes: &row.bytes };
@@ -288,15 +325,12 @@ impl Ledger<'_> {
                     }
                     Ok(Verdict::Known(_)) => {}
                     Ok(Verdict::Hold(scanned, missing)) => {
-                        let hash = ChangeHash(scanned.hash);
-                        self.hold(&sender, &offered, hash, waits_for(&missing), missing.word())?;
+                        let (hash, awaited) = (ChangeHash(scanned.hash), waits_for(&missing));
+                        if !self.hold_if_there_is_room(&sender, &offered, hash, awaited, missing.word())? {
+                            self.put_back(&row, &sender, &offered)?;
+                        }
                     }
-                    Ok(Verdict::Quarantine(_)) | Err(_) => {
-                        // As it was: somebody decides about it by itself.
-                        let sender = Sender { at: Instant::from_ms(row.received_at), ..sender };
-                        let hash = row.change.map(ChangeHash::from);
-                        self.keep_refused(&sender, &offered, hash, &row.code, NO_STEP, &row.detail)?;
-                    }
+                    Ok(Verdict::Quarantine(_)) | Err(_) => self.put_back(&row, &sender, &offered)?,
                 }
             }
         }
@@ -320,17 +354,15 @@ impl Ledger<'_> {
         if let Some(hash) = hash {
             // What waits for it waits in vain: it is refused, and goes with it.
             self.settle([News::Refused { key, hash }].into())?;
-            let mut gone: BTreeSet<ChangeHash> = [hash].into();
-            loop {
-                let next: Vec<Refused> =
-                    self.refused_of(&key)?.into_iter().filter(|row| row.builds_on(&gone)).collect();
-                if next.is_empty() {
-                    break;
-                }
-                for row in next {
-                    self.mark_discarded(&key, row.digest, by, why)?;
-                    with_it += 1;
-                    gone.extend(row.change.map(ChangeHash::from));
+            let (builds, mut gone) = (self.builds(&key)?, BTreeSet::new());
+            let mut ahead: VecDeque<ChangeHash> = [hash].into();
+            while let Some(hash) = ahead.pop_front() {
+                for (digest, change, _) in builds.on(hash) {
+                    if gone.insert(*digest) {
+                        self.mark_discarded(&key, *digest, by, why)?;
+                        with_it += 1;
+                        ahead.extend(change.map(ChangeHash::from));
+                    }
                 }
             }
         }
@@ -361,25 +393,36 @@ impl Ledger<'_> {
         Ok(())
     }
 
-    /// What was refused of a document, and not decided about.
-    fn refused_of(&self, key: &DocumentKey) -> Result<Vec<Refused>, StoreError> {
+    /// Puts a change back as it was: somebody decides about it by itself.
+    fn put_back(&self, row: &Refused, sender: &Sender, offered: &Offered<'_>) -> Result<(), StoreError> {
+        let sender = Sender { at: Instant::from_ms(row.received_at), ..*sender };
+        let hash = row.change.map(ChangeHash::from);
+        self.keep_refused(&sender, offered, hash, &row.code, NO_STEP, &row.detail)
+    }
+
+    /// What was refused of a document and not decided about; read once for each decision, and without its bytes.
+    fn builds(&self, key: &DocumentKey) -> Result<Builds, StoreError> {
         let (document, epoch) = crate::log::columns(key);
         let of_document = quarantine::document.eq(document).and(quarantine::epoch.eq(epoch));
         let undecided = quarantine::table.filter(of_document.and(quarantine::decided_at.is_null()));
         let in_order = undecided.order((quarantine::received_at, quarantine::id));
-        self.query(|connection| in_order.select(Refused::as_select()).load(connection))
+        let columns = (quarantine::digest, quarantine::change, quarantine::code, quarantine::depends_on);
+        let rows: Vec<(HashBlob, Option<HashBlob>, String, Vec<u8>)> =
+            self.query(|connection| in_order.select(columns).load(connection))?;
+        let mut builds = Builds::default();
+        for (digest, change, code, depends_on) in rows {
+            for hash in depends_on.as_chunks::<32>().0 {
+                builds.0.entry(ChangeHash(*hash)).or_default().push((digest, change, code.clone()));
+            }
+        }
+        Ok(builds)
     }
-}
 
-impl Decided {
-    /// What keeping it again came to.
-    fn explain(&mut self, fate: Fate) {
-        let (released, code) = match fate {
-            Fate::Held(_, code) => (Released::Waits, code.to_owned()),
-            Fate::Quarantined(_, code) => (Released::Refused, code),
-            Fate::Merged(_) | Fate::Known(_) => return,
-        };
-        (self.released, self.code) = (Some(released), Some(code));
+    /// A change of a document that was refused and not decided about.
+    fn refused(&self, key: &DocumentKey, digest: HashBlob) -> Result<Option<Refused>, StoreError> {
+        let (document, epoch) = crate::log::columns(key);
+        let this = quarantine::table.find((document, epoch, digest)).filter(quarantine::decided_at.is_null());
+        self.query(|connection| this.select(Refused::as_select()).get_result(connection).optional())
     }
 }
 

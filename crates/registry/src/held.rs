@@ -38,6 +38,11 @@ pub(crate) const EXPIRED: &str = "expired";
 /// The step under which refusals stand that are not the guard's.
 pub(crate) const NO_STEP: i32 = 6;
 
+/// Why no more of a device's changes wait, as a sentence.
+pub(crate) fn too_many_held() -> String {
+    format!("{MOST_HELD} changes of this device wait already")
+}
+
 /// A text as both databases take it: PostgreSQL has no NUL, and a refusal may repeat keys of a hostile change.
 pub(crate) fn storable(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
@@ -287,7 +292,7 @@ impl Ledger<'_> {
         Ok(rows.into_iter().filter(|row| same_document(row) || row.waits_for == household).collect())
     }
 
-    pub(crate) fn hold(
+    fn hold(
         &self,
         sender: &Sender,
         offered: &Offered<'_>,
@@ -295,6 +300,25 @@ impl Ledger<'_> {
         waits_for: Vec<u8>,
         code: &'static str,
     ) -> Result<Fate, StoreError> {
+        if self.hold_if_there_is_room(sender, offered, hash, waits_for, code)? {
+            return Ok(Fate::Held(hash, code));
+        }
+        self.quarantine(sender, offered, Some(hash), TOO_MANY_HELD, NO_STEP, &too_many_held())?;
+        Ok(Fate::Quarantined(Some(hash), TOO_MANY_HELD.to_owned()))
+    }
+
+    /// Has a change wait, unless as many of its device's wait as may. Returns whether it waits.
+    ///
+    /// # Errors
+    /// As the store says.
+    pub(crate) fn hold_if_there_is_room(
+        &self,
+        sender: &Sender,
+        offered: &Offered<'_>,
+        hash: ChangeHash,
+        waits_for: Vec<u8>,
+        code: &'static str,
+    ) -> Result<bool, StoreError> {
         let device = sender.device.map(Id::from);
         let (document, epoch) = columns(&offered.key);
         let found: (i64, i64) = self.query(|connection| {
@@ -304,11 +328,9 @@ impl Ledger<'_> {
         })?;
         let (of_device, this) = found;
         if this == 0 && of_device >= MOST_HELD {
-            let detail = format!("{MOST_HELD} changes of this device wait already");
-            self.quarantine(sender, offered, Some(hash), TOO_MANY_HELD, NO_STEP, &detail)?;
-            return Ok(Fate::Quarantined(Some(hash), TOO_MANY_HELD.to_owned()));
+            return Ok(false);
         }
-        let label = self.label(offered)?;
+        let label = self.label(sender, offered)?;
         let row = HeldRow {
             document,
             epoch,
@@ -334,7 +356,7 @@ impl Ledger<'_> {
             on_each!(connection, |one| insert.execute(one))
         })?;
         self.any_held.set(true);
-        Ok(Fate::Held(hash, code))
+        Ok(true)
     }
 
     fn wait_on(&self, row: &HeldRow, awaited: &[u8], code: &str) -> Result<(), StoreError> {
@@ -363,7 +385,8 @@ impl Ledger<'_> {
         }
         let sender = row.sender();
         let offered = Offered { key: *key, scope: ScopeId::from(row.scope), bytes: &row.bytes };
-        self.quarantine(&sender, &offered, Some(row.hash.into()), code, step, detail)
+        // Whatever the device's cap: it was told that this waits, and may have let it go.
+        self.keep_refused(&sender, &offered, Some(row.hash.into()), code, step, detail)
     }
 
     /// Keeps a refused change, as far as the device's cap allows.
@@ -400,7 +423,7 @@ impl Ledger<'_> {
         detail: &str,
     ) -> Result<(), StoreError> {
         let (document, epoch) = columns(&offered.key);
-        let label = self.label(offered)?;
+        let label = self.label(sender, offered)?;
         let row = (
             (quarantine::document.eq(document), quarantine::epoch.eq(epoch)),
             quarantine::digest.eq(digest(offered.bytes)),
@@ -450,6 +473,9 @@ impl Ledger<'_> {
             let this = quarantine::document.eq(document).and(quarantine::epoch.eq(epoch));
             let refused = quarantine::table.filter(this.and(quarantine::change.eq(Some(hash))));
             self.query_beside(|connection| diesel::delete(refused).execute(connection))?;
+        }
+        if merge.new_document && key.id.kind() == DocumentKind::Household {
+            self.bring_home(key.id.subject(), merge.home)?;
         }
         Ok(())
     }

@@ -65,6 +65,17 @@ pub enum Attempted {
     OtherRequest,
     /// It was done, and its answer shows persons who are not within reach any more.
     OutOfReach,
+    /// It was done, and whoever asks sees otherwise now than who did it then.
+    SeenOtherwise,
+}
+
+/// Whoever asks for an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Viewer {
+    /// Whom they may see.
+    pub reach: Reach,
+    /// All that decides how they see, spelled: an answer is kept as its author saw it, and given again only to who sees so.
+    pub rights: String,
 }
 
 /// The answer to keep in the transaction of what is done.
@@ -98,7 +109,7 @@ impl<T> Keep<T> {
 
 impl Registry {
     /// Claims a key of a member of staff for a request, for `lease_ms` at first; an answer is given again only if those
-    /// whom it shows are within reach. `request` is all that makes two requests
+    /// whom it shows are within reach and the viewer sees as who did it saw then. `request` is all that makes two requests
     /// the same: method, target, version that was seen, body.
     ///
     /// # Errors
@@ -109,17 +120,16 @@ impl Registry {
         key: &str,
         request: &[&[u8]],
         lease_ms: i64,
-        reach: &Reach,
+        viewer: Viewer,
         now: Instant,
     ) -> Result<Attempted, StoreError> {
-        let reach = reach.clone();
         let hashed = hash(&[by.as_bytes(), key.as_bytes()]);
         let parts: Vec<&[u8]> = [key.as_bytes()].into_iter().chain(request.iter().copied()).collect();
         let request = hash(&parts);
         let attempt = Attempt { key: hashed, id: Blob(random()?) };
         let attempted = self
             .database
-            .write(move |connection| claim(connection, by, &attempt, request, lease_ms, &reach, now))
+            .write(move |connection| claim(connection, by, &attempt, request, lease_ms, &viewer, now))
             .await?;
         if matches!(attempted, Attempted::New(_)) {
             self.database.write_later(move |connection| forget(connection, now));
@@ -168,6 +178,7 @@ struct Row {
     begun_at: i64,
     answer: StoredAnswer,
     persons: Vec<u8>,
+    sees: Vec<u8>,
 }
 
 fn claim(
@@ -176,16 +187,18 @@ fn claim(
     attempt: &Attempt,
     request: HashBlob,
     lease_ms: i64,
-    reach: &Reach,
+    viewer: &Viewer,
     now: Instant,
 ) -> Result<Attempted, StoreError> {
     let lease_until = now.plus_ms(lease_ms).ms();
+    let sees = hash(&[viewer.rights.as_bytes()]).0;
     let columns = (
         idempotency::request,
         idempotency::lease_until,
         idempotency::begun_at,
         (idempotency::status, idempotency::content_type, idempotency::location, idempotency::etag, idempotency::body),
         idempotency::persons,
+        idempotency::sees,
     );
     let this = idempotency::table.find(attempt.key);
     let found: Option<Row> = this.select(columns).get_result(connection).optional()?;
@@ -197,8 +210,11 @@ fn claim(
             let (status, content_type, location, etag, body) = row.answer;
             if let Some(status) = status {
                 let persons: BTreeSet<_> = split_persons(&row.persons).collect();
-                if !persons.iter().all(|person| reach.contains(person.scope)) {
+                if !persons.iter().all(|person| viewer.reach.contains(person.scope)) {
                     return Ok(Attempted::OutOfReach);
+                }
+                if row.sees != sees {
+                    return Ok(Attempted::SeenOtherwise);
                 }
                 if !persons.is_empty() {
                     note(connection, &Step { persons, ..Step::new(now, Some(by), "replay") })?;
@@ -222,6 +238,7 @@ fn claim(
         idempotency::lease_until.eq(lease_until),
         idempotency::begun_at.eq(now.ms()),
         idempotency::persons.eq([].as_slice()),
+        idempotency::sees.eq(sees.as_slice()),
     );
     let insert = diesel::insert_into(idempotency::table).values(row).on_conflict_do_nothing();
     if on_each!(connection, |one| insert.execute(one))? == 0 {

@@ -4,11 +4,12 @@
 //!
 //! **Invariant:** the same change of the same document has the same id, waiting or refused.
 
-use crate::database::{Blob, Id, StoreError};
+use crate::database::{Blob, DocumentBlob, Id, StoreError};
 use crate::ledger::Ledger;
-use crate::log::columns;
-use crate::tables::document;
+use crate::log::{Sender, columns};
+use crate::tables::{document, held, quarantine};
 use diesel::prelude::*;
+use gridwork_domain::id::{HouseholdId, ScopeId};
 use gridwork_sync::document::DocumentId;
 use gridwork_sync::guard::Offered;
 use gridwork_sync::guard::scan::{Limits, scan};
@@ -31,19 +32,19 @@ impl Ledger<'_> {
     ///
     /// # Errors
     /// As the store says.
-    pub(crate) fn label(&self, offered: &Offered<'_>) -> Result<Label, StoreError> {
+    pub(crate) fn label(&self, sender: &Sender, offered: &Offered<'_>) -> Result<Label, StoreError> {
         let scanned = scan(offered.bytes, &Limits::DEFAULT);
         Ok(Label {
             id: id_of(offered),
-            home: self.desk_of(offered)?,
+            home: self.desk_of(sender, offered)?,
             depends_on: scanned.map_or_else(|_| Vec::new(), |scanned| scanned.dependencies.concat()),
             size: i64::try_from(offered.bytes.len()).unwrap_or(i64::MAX),
         })
     }
 
     /// The grid whose staff decide about a change that is kept: where its document, or at least its household, is at
-    /// home; where its sender says, for a household that nobody knows.
-    fn desk_of(&self, offered: &Offered<'_>) -> Result<Id, StoreError> {
+    /// home; for a household that nobody knows, where its sender works.
+    fn desk_of(&self, sender: &Sender, offered: &Offered<'_>) -> Result<Id, StoreError> {
         let household = DocumentId::household(offered.key.id.subject());
         for key in [offered.key, household.into()] {
             // Not by way of what is remembered: the row may be one that cannot be read as a whole.
@@ -52,7 +53,34 @@ impl Ledger<'_> {
                 return Ok(home);
             }
         }
-        Ok(offered.scope.into())
+        Ok(self.desk_of_sender(sender, offered.scope)?.into())
+    }
+
+    /// Has the desk of a household's grid decide about all that is kept about it, now that it is known where that is.
+    ///
+    /// # Errors
+    /// As the store says.
+    pub(crate) fn bring_home(&self, of: HouseholdId, home: ScopeId) -> Result<(), StoreError> {
+        let home = Id::from(home);
+        let blob = |id: DocumentId| -> DocumentBlob { Blob(*id.as_bytes()) };
+        let own = blob(DocumentId::household(of));
+        let (first, last) = (blob(DocumentId::visits(of, 1)), blob(DocumentId::visits(of, u16::MAX)));
+        macro_rules! bring {
+            ($table:ident) => {
+                self.query_beside(|connection| {
+                    let about = $table::document.eq(own).or($table::document.between(first, last));
+                    let elsewhere = $table::table.filter(about.and($table::home.ne(home)));
+                    diesel::update(elsewhere).set($table::home.eq(home)).execute(connection)
+                })?
+            };
+        }
+        if self.any_held.get() {
+            bring!(held);
+        }
+        if self.any_quarantined.get() {
+            bring!(quarantine);
+        }
+        Ok(())
     }
 }
 

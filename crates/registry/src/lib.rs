@@ -76,7 +76,7 @@ pub use enrolment::{EnrolError, Enrolled, EnrolmentCode};
 pub use exchange::ExchangeError;
 pub use figures::Figures;
 pub use household_merge::{MergeError, MergeHouseholds, MergedHouseholds};
-pub use idempotency::{Attempt, Attempted, KEPT_MS, Keep, KeptAnswer, LARGEST_KEPT_ANSWER};
+pub use idempotency::{Attempt, Attempted, KEPT_MS, Keep, KeptAnswer, LARGEST_KEPT_ANSWER, Viewer};
 pub use lag::{LAG_BOUNDS_S, Lags};
 pub use news::Moved;
 pub use nonce::Nonce;

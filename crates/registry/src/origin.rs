@@ -16,7 +16,7 @@ tokio::task_local! {
 /// Where a request comes from and why it is made.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Origin {
-    /// The address of the peer, and for whom a proxy says to ask.
+    /// The address of the peer, or for whom a trusted proxy asks.
     pub source: Option<String>,
     /// The id of the request, under which the server's log has it.
     pub request: Option<String>,

@@ -153,6 +153,7 @@ diesel::table! {
         etag -> Nullable<Text>,
         body -> Nullable<Binary>,
         persons -> Binary,
+        sees -> Binary,
     }
 }
 

@@ -1,7 +1,7 @@
 //! A small district on a real file: two grids with a leader each, and a call agent over both.
 
 mod break_glass;
-mod database;
+pub(crate) mod database;
 mod editing;
 mod exchange;
 mod idempotency;

@@ -58,6 +58,7 @@ impl Told for AdministerError {
             Self::Password => "密码太短或太长：请按要求的长度另选一个".into(),
             Self::CodeTaken => "另一个区域用了这个代码：请先撤销那个区域，或给它另一个代码".into(),
             Self::AreasWithin => "其中还有在用的区域：请先撤销它们".into(),
+            Self::AreaClosed => "它所在的区域已撤销：请先恢复那个区域".into(),
             Self::LedAlready => "这段时间里这个网格已有网格长：一个网格只有一位负责人，请先结束那个任期".into(),
             Self::MachineClient => "这是机器客户端，已有密钥，不能有手机：请吊销密钥，或任命别人".into(),
             Self::Term => "任期在开始之后结束".into(),

@@ -129,6 +129,7 @@ impl From<AdministerError> for Problem {
             AdministerError::MachineClient
             | AdministerError::CodeTaken
             | AdministerError::AreasWithin
+            | AdministerError::AreaClosed
             | AdministerError::LedAlready => Self::new(Kind::Conflict, error.told()),
             AdministerError::Store(error) => error.into(),
             AdministerError::Area(_)

@@ -58,6 +58,10 @@ sentences! {
     ManyStreamsOfDevice
         "这台设备打开的事件流太多：请关闭一个"
         "this device has too many streams of events open: close one"
+    SearchedPhones(seconds: u32 = 7)
+        "一小时内按电话号码搜索的次数已满：请按姓名或地址搜索，或在 {seconds} 秒后再试"
+        "you have searched by phone numbers as often as may be within an hour: search by name or address, or try again \
+         after {seconds} seconds"
     TooOften(seconds: u32 = 7) "请求太频繁：请在 {seconds} 秒后再试" "too many requests: try again after {seconds} seconds"
     LongTarget(most: usize = 7) "路径和查询最多 {most} 字节" "path and query have at most {most} bytes"
     LargeHeaders(most: usize = 7) "请求头一共最多 {most} 字节" "headers have at most {most} bytes together"
@@ -103,6 +107,9 @@ sentences! {
     KeyOfAnother
         "这个键用在别的请求体、地址或版本上：每个新请求用自己的键"
         "this key came with another body, target or version: each new request has a key of its own"
+    SeenOtherwise
+        "这个请求已经完成，您的职务此后有变化，因此不再重复当时的答复：请重新读取"
+        "this was done, and your offices have changed since, so that its answer is not given again: read what is there"
     NotKept
         "这件事已经完成，应答太大没有保留：请读取现有内容"
         "this was done, and its answer was too large to keep: read what is there"

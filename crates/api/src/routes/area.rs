@@ -84,7 +84,7 @@ pub(crate) struct AreaFields {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>, format = Date)]
     valid_until: Option<Option<String>>,
-    /// The area that takes its place; null says that none does.
+    /// The area that takes its place, one that you administer; null says that none does.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>, example = "AZk2b0cRcAC7rJ0l7m9m1g")]
     successor: Option<Option<AreaId>>,
@@ -198,7 +198,7 @@ pub(crate) async fn open(
     request_body = AreaFields,
     responses(
         (status = 200, description = "It is changed.", body = AreaDetailBody),
-        (status = 409, description = "Another area has this code, or there are open areas within one that is to be closed.")
+        (status = 409, description = "Another area has this code, or an area would be open in one that is closed.")
     )
 )]
 #[patch("/v1/areas/{area}")]
@@ -222,7 +222,8 @@ pub(crate) async fn change(
         until: valid_until,
         successor,
     };
-    let changed = state.registry.change_area(caller.staff, caller.precinct(), area.0, change, caller.now).await;
+    let within = (caller.precinct(), caller.may_read());
+    let changed = state.registry.change_area(caller.staff, within, area.0, change, caller.now).await;
     match changed {
         Err(AdministerError::NoSuchArea(id)) if id == area.0 => Err(Problem::not_found()),
         changed => Ok(web::Json(changed?.into())),

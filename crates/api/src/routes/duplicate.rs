@@ -120,7 +120,7 @@ pub(crate) struct MergedBody {
 /// List duplicates
 ///
 /// Pairs in your areas that may be the same, since something of them is equal, by page; without those of which somebody said
-/// that they are not.
+/// that they are not. A page may hold fewer than `limit`, even none, and still have a `next`: go on until it is null.
 #[utoipa::path(
     operation_id = "listDuplicates",
     tag = "duplicates",

@@ -3,6 +3,7 @@
 use crate::caller::Caller;
 use crate::limits::LONGEST_NEED_KIND;
 use crate::problem::Problem;
+use crate::rate::Whose;
 use crate::request_parts::{Filter, page, search as searched};
 use crate::shown::Shown;
 use crate::state::State;
@@ -124,14 +125,18 @@ impl From<Shown<SearchHit>> for SearchHitBody {
 /// Search residents and households
 ///
 /// Those in your areas whom all words find, the best first: whole names, parts of names, pinyin, initials, phone numbers,
-/// addresses. A page may hold fewer than `limit`, even none, and still have a `next`: go on until it is null.
+/// addresses. A page may hold fewer than `limit`, even none, and still have a `next`: go on until it is null. Whoever sees
+/// phones masked may search by digits of them so many times an hour.
 #[utoipa::path(
     operation_id = "search",
     tag = "search",
     security(("staff" = [])),
     extensions(("x-gridwork-permission" = json!("read"))),
     params(SearchQuery),
-    responses((status = 200, description = "A page of what was found.", body = PageBody<SearchHitBody>))
+    responses(
+        (status = 200, description = "A page of what was found.", body = PageBody<SearchHitBody>),
+        (status = 429, description = "You have searched by digits of phones as often as may be within an hour.")
+    )
 )]
 #[get("/v1/search")]
 pub(crate) async fn search(
@@ -143,7 +148,15 @@ pub(crate) async fn search(
     let (after, limit) = page(after.as_deref(), limit)?;
     let query =
         Query::parse(&q).map_err(|error| Problem::field("q", Bilingual::of(|language| error.message(language))))?;
+    let by_phone = query.seeks_phone() && caller.sees_phones_masked();
+    if by_phone {
+        state.rates.count(Whose::PhoneSearches(caller.staff), caller.now).await?;
+    }
     let filter = SearchFilter { query, area, need: searched("need", need, LONGEST_NEED_KIND)? };
     let found = state.registry.search(&caller.reach(), filter, after, limit).await?;
-    Ok(web::Json(PageBody::of(Shown::to(&caller, &state, found).await?)))
+    let shown = match by_phone {
+        true => Shown::sought_by_phone(&caller, &state, found).await?,
+        false => Shown::to(&caller, &state, found).await?,
+    };
+    Ok(web::Json(PageBody::of(shown)))
 }

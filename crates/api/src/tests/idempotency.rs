@@ -2,6 +2,7 @@
 
 use super::office::{ADMINISTRATOR, GRIDS, LEADERS, Office, Reply};
 use actix_web::http::{Method, StatusCode, header};
+use gridwork_domain::staff::Role;
 use serde_json::{Value, json};
 
 const KEY: &str = "8e03978e-40d5-43e8-bc93-6894a57f9324";
@@ -119,4 +120,16 @@ async fn what_hands_out_secrets_takes_no_key() {
     let (one, two) = (issue().await, issue().await);
     assert_eq!((one.status, two.status), (StatusCode::CREATED, StatusCode::CREATED));
     assert_ne!(one.json()["code"], two.json()["code"]);
+}
+
+#[actix_web::test]
+async fn an_answer_is_not_given_again_to_who_has_other_offices_now() {
+    let office = Office::open().await;
+    let first = send(&office, 0, KEY, "/v1/households", &household(0)).await;
+    assert_eq!(first.status, StatusCode::CREATED, "{first:?}");
+    office.give(LEADERS[0], Role::Liaison, GRIDS[1]).await;
+    let again = send(&office, 0, KEY, "/v1/households", &household(0)).await;
+    let body = again.assert_problem(StatusCode::CONFLICT);
+    assert!(body["detail"].as_str().is_some_and(|detail| detail.contains("offices have changed")), "{body}");
+    assert_eq!(how_many(&office, "/v1/households").await, 1, "and nothing is done twice");
 }

@@ -72,10 +72,15 @@ impl Reply {
 
 impl Office {
     pub(super) async fn open() -> Self {
+        Self::open_with(|_| ()).await
+    }
+
+    pub(super) async fn open_with(adapt: impl FnOnce(&mut Settings)) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let mut settings = Settings::in_folder(folder.path());
         settings.administrators_need_second_factor = false;
         settings.token_secret = TokenSecret::new(vec![9; 32]);
+        adapt(&mut settings);
         let opening = settings.registry.clone();
         let registry = web::block(move || Registry::open(&opening)).await.expect("a thread").expect("a registry");
         let secret = settings.secret().expect("a secret");
@@ -143,6 +148,12 @@ impl Office {
             let from = now.plus_ms(-1_000);
             self.administer(Administration::Assign(Assignment { staff: id, role, area, from, until: None })).await;
         }
+    }
+
+    /// Gives somebody one more office.
+    pub(super) async fn give(&self, staff: StaffId, role: Role, area: AreaId) {
+        let from = crate::clock::now().plus_ms(-1_000);
+        self.administer(Administration::Assign(Assignment { staff, role, area, from, until: None })).await;
     }
 
     async fn administer(&self, what: Administration) {

@@ -141,3 +141,20 @@ async fn no_body_whatever_is_answered_with_a_server_error() {
         }
     }
 }
+
+#[actix_web::test]
+async fn whoever_tries_tokens_is_counted_by_address_as_whoever_tries_passwords() {
+    let office = Office::open_with(|settings| settings.sign_ins_per_minute = 4).await;
+    let with = |token: &str| {
+        TestRequest::get().uri("/v1/areas").insert_header((header::AUTHORIZATION, format!("Bearer {token}")))
+    };
+    let mut statuses = Vec::new();
+    for turn in 0..12 {
+        let token = if turn % 2 == 0 { format!("gwk_{turn:043}") } else { "a.b.c".to_owned() };
+        statuses.push(office.send(with(&token)).await.status.as_u16());
+    }
+    // The minute may end amid it.
+    let let_in = statuses.iter().filter(|status| **status == 401).count();
+    assert!((4..=8).contains(&let_in) && statuses.ends_with(&[429]), "{statuses:?}");
+    assert_eq!(office.get(LEADERS[0], "/v1/areas").await.status, StatusCode::OK, "whoever signed in goes on");
+}

@@ -1,6 +1,6 @@
 //! Staff who search.
 
-use super::office::{ADMINISTRATOR, GRIDS, LEADERS, Office};
+use super::office::{ADMINISTRATOR, DUTY_OFFICER, GRIDS, LEADERS, Office};
 use actix_web::http::StatusCode;
 use serde_json::json;
 
@@ -44,4 +44,26 @@ async fn a_search_for_nothing_is_refused_with_what_to_type_instead() {
         office.get(LEADERS[0], &uri).await.assert_problem(StatusCode::BAD_REQUEST);
     }
     office.get(ADMINISTRATOR, "/v1/search?q=zs").await.assert_problem(StatusCode::FORBIDDEN);
+}
+
+#[actix_web::test]
+async fn whoever_sees_phones_masked_tries_so_many_digits_an_hour_and_whoever_sees_them_any_number() {
+    let office = Office::open_with(|settings| settings.phone_searches_per_hour = 4).await;
+    office.register(0).await;
+    let search = async |who, query: &str| office.get(who, &format!("/v1/search?q={query}")).await;
+    for query in ["5678", "+86%20138-1234-5678", "%EF%BC%91%EF%BC%93%EF%BC%98%EF%BC%91", "lxh%200000"] {
+        assert_eq!(search(DUTY_OFFICER, query).await.status, StatusCode::OK, "{query}");
+    }
+    for query in ["lxh", "%E5%BB%BA%E8%AE%BE%E8%B7%AF3%E5%8F%B7", "567"] {
+        let status = search(DUTY_OFFICER, query).await.status;
+        assert!([StatusCode::OK, StatusCode::UNPROCESSABLE_ENTITY].contains(&status), "{query}");
+    }
+    let refused = search(DUTY_OFFICER, "1234").await;
+    let body = refused.assert_problem(StatusCode::TOO_MANY_REQUESTS);
+    assert!((1..=3_600).contains(&refused.header("retry-after").parse::<u32>().expect("seconds")), "{refused:?}");
+    assert!(body["detail"].as_str().is_some_and(|detail| detail.contains("by name or address")), "{body}");
+    search(DUTY_OFFICER, "lxh%201234").await.assert_problem(StatusCode::TOO_MANY_REQUESTS);
+    for _ in 0..6 {
+        assert_eq!(search(LEADERS[0], "5678").await.status, StatusCode::OK);
+    }
 }

@@ -86,6 +86,11 @@ impl Query {
         &self.words
     }
 
+    /// Whether one of the words is looked up among the digits of phones.
+    pub fn seeks_phone(&self) -> bool {
+        self.words.iter().any(Word::is_of_phone)
+    }
+
     /// Whom it finds in a household: the household itself first, then residents in their order.
     ///
     /// A resident is found if every word is in the name or phones, or in the household's address or phone, and at least
@@ -119,7 +124,7 @@ impl Word {
             Some(Sort::Letters) if self.text.chars().nth(1).is_some() => {
                 tiers.extend([Rank::Pinyin, Rank::PinyinPart, Rank::Initials].map(one));
             }
-            Some(Sort::Digits) if self.text.len() >= phone::RUN_DIGITS => {
+            Some(Sort::Digits) if self.is_of_phone() => {
                 tiers.push(Tier { rank: Rank::Phone, words: phone::cover(&self.text) });
             }
             _ => {}
@@ -170,8 +175,11 @@ impl Word {
     }
 
     fn in_phone(&self, number: &str) -> Option<Rank> {
-        let typed = self.sort == Some(Sort::Digits) && self.text.len() >= phone::RUN_DIGITS;
-        (typed && phone::digits(number).contains(&self.text)).then_some(Rank::Phone)
+        (self.is_of_phone() && phone::digits(number).contains(&self.text)).then_some(Rank::Phone)
+    }
+
+    fn is_of_phone(&self) -> bool {
+        self.sort == Some(Sort::Digits) && self.text.len() >= phone::RUN_DIGITS
     }
 }
 

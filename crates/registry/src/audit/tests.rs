@@ -14,7 +14,7 @@ fn resident_of(edit: &Edit) -> ResidentId {
 }
 
 fn showing_household(records: usize) -> Showing {
-    Showing { classes: &["household"], records, sensitivity: 1, masked: false, broken: Vec::new() }
+    Showing { classes: &["household"], records, sensitivity: 1, masked: false, broken: Vec::new(), sought_phone: false }
 }
 
 async fn audit(district: &District, oversight: Oversight, filter: AuditFilter) -> Vec<AuditView> {

@@ -3,12 +3,14 @@
 //! **Invariant:** no feed is locked for a sender who may write nothing there.
 
 use super::Ledger;
+use crate::area_tree::AreaTree;
 use crate::database::{Connection, StoreError};
-use crate::entitlement::{areas_around, assignments_of, gives, gives_now};
+use crate::entitlement::{areas_around, assignments_of, counts, gives, gives_now};
 use crate::log::Sender;
 use gridwork_domain::id::{AreaId, ScopeId, StaffId};
 use gridwork_domain::staff::{Assignment, Operation};
 use gridwork_sealing::Keyring;
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -66,6 +68,28 @@ impl<'c> Ledger<'c> {
         Ok(false)
     }
 
+    /// The grid whose staff answer for who hands something in about what nobody knows: the one that they name, if an office
+    /// of theirs counts there; else the first one of such an office, or of the one that ended last. One who never had an office
+    /// in a grid is taken by their word.
+    ///
+    /// # Errors
+    /// As the store says.
+    pub(crate) fn desk_of_sender(&self, sender: &Sender, named: ScopeId) -> Result<ScopeId, StoreError> {
+        let around = self.around(named)?;
+        let assigned = self.assignments(sender.staff)?;
+        if assigned.iter().any(|one| counts(one, sender) && around.contains(&one.area)) {
+            return Ok(named);
+        }
+        let mut offices: Vec<&Assignment> = assigned.iter().filter(|one| one.role.may(Operation::Exchange)).collect();
+        offices.sort_by_key(|one| (!counts(one, sender), one.until.map(|until| Reverse(until.ms())), one.area));
+        for office in offices {
+            if let Some(grid) = self.query(|connection| first_grid(connection, office.area))? {
+                return Ok(grid);
+            }
+        }
+        Ok(named)
+    }
+
     fn assignments(&self, of: StaffId) -> Result<Rc<[Assignment]>, StoreError> {
         if let Some(found) = self.assignments.borrow().get(&of) {
             return Ok(found.clone());
@@ -83,6 +107,14 @@ impl<'c> Ledger<'c> {
         self.around.borrow_mut().insert(scope, found.clone());
         Ok(found)
     }
+}
+
+/// The first grid in an area, or the area itself if it is one.
+fn first_grid(connection: &mut Connection, area: AreaId) -> Result<Option<ScopeId>, StoreError> {
+    if !areas_around(connection, area.into())?.is_empty() {
+        return Ok(Some(area.into()));
+    }
+    Ok(AreaTree::read(connection)?.grids(area).first().copied())
 }
 
 fn entitles(held: &[Assignment], around: &[AreaId], operation: Operation, sender: &Sender) -> bool {

@@ -133,9 +133,7 @@ impl Registry {
                 if !within.touches(&tree, id) {
                     return Ok(None);
                 }
-                let counts = households(connection, &reach)?;
-                let count = reach.within(&tree, id).scopes().filter_map(|scope| counts.get(&scope)).sum();
-                Ok(area_detail(connection, &tree, id, count, now)?)
+                Ok(area_detail(connection, &tree, &reach, id, now)?)
             })
             .await
     }
@@ -184,11 +182,13 @@ fn view(tree: &AreaTree, reach: &Reach, counts: &BTreeMap<ScopeId, u64>, area: A
 pub(crate) fn area_detail(
     connection: &mut Connection,
     tree: &AreaTree,
+    reach: &Reach,
     id: AreaId,
-    households: u64,
     now: Instant,
 ) -> Result<Option<AreaDetail>, StoreError> {
     let Some(area) = tree.get(id).cloned() else { return Ok(None) };
+    let counts = households(connection, reach)?;
+    let households = reach.within(tree, id).scopes().filter_map(|scope| counts.get(&scope)).sum();
     let namings: Vec<(String, Option<String>, String, String, String)> = area_naming::table
         .filter(area_naming::area.eq(Id::from(id)))
         .order(area_naming::valid_from.desc())

@@ -2,8 +2,12 @@
 //!
 //! **Invariant:** both of a pair lie within reach, and nobody has said that they are not the same.
 
+#[cfg(test)]
+mod tests;
+mod walk;
+
 use super::households::summary;
-use super::{Cursor, HouseholdSummary, Page, ReadError, page, rows_for};
+use super::{Cursor, HouseholdSummary, MOST_ROWS, Page, ReadError};
 use crate::Reach;
 use crate::audit::{Step, Subject, note};
 use crate::database::{Blob, Connection, Id, StoreError, fails_as_the_store_does};
@@ -12,14 +16,11 @@ use crate::idempotency::Keep;
 use crate::projection::{HouseholdRow, ResidentRow};
 use crate::registry::Registry;
 use crate::tables::{household, not_duplicate, resident};
-use diesel::dsl::{exists, not};
 use diesel::prelude::*;
 use gridwork_domain::fields::Record;
 use gridwork_domain::id::{AreaId, ResidentId, ScopeId, StaffId};
 use gridwork_domain::instant::Instant;
 use std::collections::BTreeSet;
-
-diesel::alias!(household as other_household: OtherHousehold, resident as other_resident: OtherResident);
 
 /// By what two are alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +89,9 @@ impl From<diesel::result::Error> for DismissError {
 }
 
 impl Registry {
-    /// A page of pairs within reach that may be the same, by the ids of both.
+    /// A page of pairs within reach that may be the same, by what is equal and then by the ids of both.
+    ///
+    /// A page may hold fewer than `limit`, even none, and still have a next one: what a page reads is bounded.
     ///
     /// # Errors
     /// [`ReadError`].
@@ -104,16 +107,7 @@ impl Registry {
         self.database
             .read(move |connection| {
                 let scopes = areas.columns(connection, &reach, area)?;
-                let after = after.map(|after| after.ids::<2>().map(|(ids, _)| ids)).transpose()?;
-                let after = after.unwrap_or_default().map(Blob);
-                let cursor = |view: &DuplicateView| Cursor::new(&view.pair.ids(), "");
-                let views = match kind {
-                    DuplicateKind::Dwelling => at_one_dwelling(connection, scopes, after, rows_for(limit))?,
-                    DuplicateKind::Person | DuplicateKind::CitizenNumber => {
-                        residents_alike(connection, kind, scopes, after, rows_for(limit))?
-                    }
-                };
-                page(views, limit, cursor, Ok)
+                duplicates(connection, scopes, kind, after, limit)
             })
             .await
     }
@@ -159,6 +153,23 @@ impl Registry {
     }
 }
 
+fn duplicates(
+    connection: &mut Connection,
+    scopes: Vec<Id>,
+    kind: DuplicateKind,
+    after: Option<Cursor>,
+    limit: u32,
+) -> Result<Page<DuplicateView>, ReadError> {
+    let after = after.map(|after| after.ids::<2>().map(|(ids, _)| ids.map(Blob))).transpose()?;
+    let limit = limit.clamp(1, MOST_ROWS) as usize;
+    let (pairs, next) = walk::pairs(connection, kind, &scopes, after, limit)?;
+    let items = match kind {
+        DuplicateKind::Dwelling => at_one_dwelling(connection, &pairs)?,
+        DuplicateKind::Person | DuplicateKind::CitizenNumber => residents_alike(connection, kind, scopes, &pairs)?,
+    };
+    Ok(Page { items, next: next.map(|next| Cursor::new(&next.map(|id| id.0), "")) })
+}
+
 /// Whom a pair is about; nobody if it is no pair within reach.
 fn subjects(connection: &mut Connection, reach: &Reach, pair: Pair) -> QueryResult<BTreeSet<Subject>> {
     let ids = [pair.0, pair.1];
@@ -186,111 +197,46 @@ fn subjects(connection: &mut Connection, reach: &Reach, pair: Pair) -> QueryResu
     Ok(residents.into_iter().map(subject).collect())
 }
 
-/// Of two tables under these names: that nobody has said that the two are not the same, and that they come after these.
-macro_rules! to_compare {
-    ($one:expr, $other:expr, $after:expr) => {
-        not(exists(not_duplicate::table.filter(not_duplicate::one.eq($one).and(not_duplicate::other.eq($other)))))
-            .and($one.ge($after[0])) // by which an index begins there
-            .and($one.gt($after[0]).or($one.eq($after[0]).and($other.gt($after[1]))))
-    };
-}
-
-/// That a household is open.
-macro_rules! open {
-    ($status:expr) => {
-        $status.is_null().or($status.ne(CLOSED))
-    };
-}
-
-/// A household of this id that is closed.
-macro_rules! closed {
-    ($id:expr) => {
-        household::table.filter(household::id.eq($id).and(household::status.eq(CLOSED)))
-    };
-}
-
-fn at_one_dwelling(
-    connection: &mut Connection,
-    scopes: Vec<Id>,
-    after: [Id; 2],
-    limit: i64,
-) -> Result<Vec<DuplicateView>, ReadError> {
-    let other = other_household;
-    let alike = other
-        .field(household::dwelling_key)
-        .eq(household::dwelling_key)
-        .and(other.field(household::id).gt(household::id));
-    let pairs: Vec<(Id, Id)> = household::table
-        .inner_join(other.on(alike))
-        .filter(household::scope.eq_any(scopes.clone()).and(other.field(household::scope).eq_any(scopes)))
-        .filter(open!(household::status))
-        .filter(open!(other.field(household::status)))
-        .filter(to_compare!(household::id, other.field(household::id), after))
-        .order((household::id, other.field(household::id)))
-        .limit(limit)
-        .select((household::id, other.field(household::id)))
-        .load(connection)?;
-    let rows = households(connection, pairs.iter().flat_map(|(one, other)| [*one, *other]))?;
+fn at_one_dwelling(connection: &mut Connection, pairs: &[[Id; 2]]) -> Result<Vec<DuplicateView>, ReadError> {
+    let rows = households(connection, pairs.iter().flatten().copied())?;
     let lookalike = |id: Id| {
         let row = rows.iter().find(|row| row.id == id);
         row.map(|row| Lookalike { household: summary(row), resident: None }).ok_or_else(gone)
     };
-    let view = |(one, other): (Id, Id)| {
-        let both = [lookalike(one)?, lookalike(other)?];
-        Ok(DuplicateView { kind: DuplicateKind::Dwelling, pair: Pair(one, other), both })
+    let view = |[one, other]: &[Id; 2]| {
+        let both = [lookalike(*one)?, lookalike(*other)?];
+        Ok(DuplicateView { kind: DuplicateKind::Dwelling, pair: Pair(*one, *other), both })
     };
-    pairs.into_iter().map(view).collect()
+    pairs.iter().map(view).collect()
 }
-
-/// A resident with the household.
-type Found = (Id, Id);
 
 fn residents_alike(
     connection: &mut Connection,
     kind: DuplicateKind,
     scopes: Vec<Id>,
-    after: [Id; 2],
-    limit: i64,
+    pairs: &[[Id; 2]],
 ) -> Result<Vec<DuplicateView>, ReadError> {
-    let other = other_resident;
-    macro_rules! pairs {
-        ($alike:expr) => {
-            resident::table
-                .inner_join(other.on($alike.and(other.field(resident::id).gt(resident::id))))
-                .filter(resident::scope.eq_any(scopes.clone()).and(other.field(resident::scope).eq_any(scopes)))
-                .filter(to_compare!(resident::id, other.field(resident::id), after))
-                .filter(not(exists(closed!(resident::household))))
-                .filter(not(exists(closed!(other.field(resident::household)))))
-                .order((resident::id, other.field(resident::id)))
-                .limit(limit)
-                .select((
-                    (resident::household, resident::id),
-                    (other.field(resident::household), other.field(resident::id)),
-                ))
-                .load(connection)?
-        };
-    }
-    let pairs: Vec<(Found, Found)> = if kind == DuplicateKind::CitizenNumber {
-        pairs!(other.field(resident::citizen_number_hash).eq(resident::citizen_number_hash))
-    } else {
-        let name = other.field(resident::name).eq(resident::name);
-        pairs!(other.field(resident::birth_date).eq(resident::birth_date).and(name))
-    };
-    let rows = households(connection, pairs.iter().flat_map(|(one, other)| [one.0, other.0]))?;
-    let ids: Vec<Id> = pairs.iter().flat_map(|(one, other)| [one.1, other.1]).collect();
-    let people: Vec<ResidentRow> =
-        resident::table.filter(resident::id.eq_any(ids)).select(ResidentRow::as_select()).load(connection)?;
-    let lookalike = |(home, id): (Id, Id)| {
-        let home = rows.iter().find(|row| row.id == home).ok_or_else(gone)?;
-        let person = people.iter().find(|row| row.household == home.id && row.id == id).ok_or_else(gone)?;
+    let ids: BTreeSet<Id> = pairs.iter().flatten().copied().collect();
+    let within = resident::id.eq_any(ids).and(resident::scope.eq_any(scopes));
+    let people: Vec<ResidentRow> = resident::table
+        .filter(within)
+        .order((resident::id, resident::household))
+        .select(ResidentRow::as_select())
+        .load(connection)?;
+    let rows = households(connection, people.iter().map(|person| person.household))?;
+    let lookalike = |id: Id| {
+        let homes = people.iter().filter(|person| person.id == id).filter_map(|person| {
+            let home = rows.iter().find(|row| row.id == person.household)?;
+            (home.status.as_deref() != Some(CLOSED)).then_some((home, person))
+        });
+        let (home, person) = homes.into_iter().next().ok_or_else(gone)?;
         let resident = Some((ResidentId::from(id), person.record()));
         Ok::<_, ReadError>(Lookalike { household: summary(home), resident })
     };
-    let view = |(one, other): (Found, Found)| {
-        let pair = Pair(one.1, other.1);
-        Ok(DuplicateView { kind, pair, both: [lookalike(one)?, lookalike(other)?] })
+    let view = |[one, other]: &[Id; 2]| {
+        Ok(DuplicateView { kind, pair: Pair(*one, *other), both: [lookalike(*one)?, lookalike(*other)?] })
     };
-    pairs.into_iter().map(view).collect()
+    pairs.iter().map(view).collect()
 }
 
 fn households(connection: &mut Connection, ids: impl Iterator<Item = Id>) -> QueryResult<Vec<HouseholdRow>> {

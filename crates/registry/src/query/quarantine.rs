@@ -12,7 +12,7 @@ use gridwork_domain::id::{AreaId, DeviceId, HouseholdId, KeptId, ScopeId};
 use gridwork_domain::instant::Instant;
 use gridwork_sync::document::DocumentKind;
 use gridwork_sync::legible::{Line, lines};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How a change is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +82,9 @@ struct Row {
 
 /// Document, epoch, hash and what it builds on.
 type Link = (DocumentBlob, i64, Option<HashBlob>, Vec<u8>);
+
+/// Of each document, epoch and hash, the hashes of what builds on it just so.
+type Links = BTreeMap<(DocumentBlob, i64, HashBlob), Vec<HashBlob>>;
 
 /// The columns of a list, of rows about which nobody has decided.
 macro_rules! refused {
@@ -203,37 +206,36 @@ impl Registry {
     }
 }
 
-/// What is kept of these documents, and what it builds on.
-fn links(connection: &mut Connection, of: impl IntoIterator<Item = DocumentBlob>) -> QueryResult<Vec<Link>> {
+/// What is kept of these documents, by what it builds on.
+fn links(connection: &mut Connection, of: impl IntoIterator<Item = DocumentBlob>) -> QueryResult<Links> {
     let documents: BTreeSet<DocumentBlob> = of.into_iter().collect();
     let documents: Vec<_> = documents.into_iter().collect();
     let columns = (quarantine::document, quarantine::epoch, quarantine::change, quarantine::depends_on);
     let undecided = quarantine::decided_at.is_null().and(quarantine::document.eq_any(documents.clone()));
-    let mut links: Vec<Link> = quarantine::table.filter(undecided).select(columns).load(connection)?;
+    let mut rows: Vec<Link> = quarantine::table.filter(undecided).select(columns).load(connection)?;
     let columns = (held::document, held::epoch, held::hash.nullable(), held::depends_on);
-    links.extend(held::table.filter(held::document.eq_any(documents)).select(columns).load::<Link>(connection)?);
+    rows.extend(held::table.filter(held::document.eq_any(documents)).select(columns).load::<Link>(connection)?);
+    let mut links = Links::new();
+    for (document, epoch, hash, depends_on) in rows {
+        for on in depends_on.as_chunks::<32>().0 {
+            links.entry((document, epoch, Blob(*on))).or_default().extend(hash);
+        }
+    }
     Ok(links)
 }
 
 /// How many of these build on a change, also by way of others.
-fn dependants(of: &Row, links: &[Link]) -> u64 {
-    let Some(hash) = of.change else { return 0 };
-    let mut gone: BTreeSet<HashBlob> = [hash].into();
-    loop {
-        let before = gone.len();
-        for (document, epoch, hash, depends_on) in links {
-            let builds = depends_on.as_chunks::<32>().0.iter().any(|hash| gone.contains(&Blob(*hash)));
-            if builds && (*document, *epoch) == (of.document, of.epoch) {
-                gone.extend(*hash);
-            }
-        }
-        if gone.len() == before {
-            return (before - 1) as u64;
-        }
+fn dependants(of: &Row, links: &Links) -> u64 {
+    let mut ahead: Vec<HashBlob> = of.change.into_iter().collect();
+    let mut gone: BTreeSet<HashBlob> = ahead.iter().copied().collect();
+    while let Some(hash) = ahead.pop() {
+        let next = links.get(&(of.document, of.epoch, hash)).into_iter().flatten().copied();
+        ahead.extend(next.filter(|hash| gone.insert(*hash)));
     }
+    gone.len().saturating_sub(1) as u64
 }
 
-fn view(row: Row, state: KeptState, links: &[Link], names: &Names) -> Result<KeptView, StoreError> {
+fn view(row: Row, state: KeptState, links: &Links, names: &Names) -> Result<KeptView, StoreError> {
     let document = key(row.document, row.epoch)?.id;
     Ok(KeptView {
         id: row.id.into(),

@@ -1,7 +1,7 @@
 use super::{COMMUNITY, District, GRIDS, LEADERS, NOW, contact_phone, fresh, register, scope, visit};
 use crate::answer_view::LeftToDo;
 use crate::held::{EXPIRED, FROZEN, HELD_MS};
-use crate::{Administration, ExchangeError, Nonce, ResidentFilter};
+use crate::{Administration, ExchangeError, KeptState, Nonce, Reach, ResidentFilter};
 use gridwork_domain::instant::Instant;
 use gridwork_domain::staff::{Operation, Role};
 use gridwork_sync::document::ActorId;
@@ -421,4 +421,30 @@ async fn a_document_that_was_repaired_before_it_could_be_frozen_is_not() {
     left.unreadable.extend(phone.documents.keys());
     district.registry.maintain(left, NOW);
     district.verify().await;
+}
+
+#[tokio::test]
+async fn a_refused_household_that_nobody_knows_is_seen_where_its_sender_works_and_once_it_is_known_in_its_grid() {
+    let district = District::open().await;
+    let (mut phone, mut neighbour) = (district.phone(LEADERS[0]).await, district.phone(LEADERS[1]).await);
+    let new = register();
+    phone.record(&new, scope(1));
+    assert_eq!(coded(&phone.sync(&district).await), [(Quarantined, "not-entitled")]);
+    let listed = async |grid: usize| {
+        let reach = Reach::from_iter([scope(grid)]);
+        district.registry.kept(&reach, KeptState::Quarantined, None, None, 10).await.unwrap().items.len()
+    };
+    assert_eq!((listed(0).await, listed(1).await), (1, 0), "who named a foreign grid is answered for at home");
+    neighbour.record(&new, scope(1));
+    assert_eq!(coded(&neighbour.sync(&district).await), [(Merged, "")]);
+    assert_eq!((listed(0).await, listed(1).await), (0, 1), "now it is known whose household that is");
+
+    // Also one who has no office any more is answered for by those who had him last.
+    let (staff, role, area) = (LEADERS[0], Role::GridLeader, GRIDS[0]);
+    district.administer(Administration::EndAssignment { staff, role, area, until: NOW.plus_ms(1) }).await;
+    phone.record(&register(), scope(1));
+    let later = NOW.plus_ms(90 * 86_400_000);
+    let nonce = Nonce { bytes: fresh(), created_s: later.ms() / 1_000 };
+    district.registry.exchange(&phone.device, nonce, phone.request(), later).await.unwrap();
+    assert_eq!((listed(0).await, listed(1).await), (1, 1));
 }

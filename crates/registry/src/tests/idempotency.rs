@@ -1,5 +1,5 @@
 use super::{AGENT, District, LEADERS, NOW, scope};
-use crate::{Attempt, Attempted, EditError, Edited, KEPT_MS, Keep, KeptAnswer, Reach, StoreError};
+use crate::{Attempt, Attempted, EditError, Edited, KEPT_MS, Keep, KeptAnswer, Reach, StoreError, Viewer};
 use gridwork_domain::instant::Instant;
 
 const LEASE_MS: i64 = 10_000;
@@ -9,7 +9,11 @@ async fn attempt(district: &District, key: &str, body: &str, at: Instant) -> Att
 }
 
 async fn attempt_within(district: &District, key: &str, body: &str, reach: &Reach, at: Instant) -> Attempted {
-    district.registry.attempt(AGENT, key, &[body.as_bytes()], LEASE_MS, reach, at).await.unwrap()
+    district.registry.attempt(AGENT, key, &[body.as_bytes()], LEASE_MS, viewer(reach), at).await.unwrap()
+}
+
+fn viewer(reach: &Reach) -> Viewer {
+    Viewer { reach: reach.clone(), rights: "call_agent".to_owned() }
 }
 
 async fn first(district: &District, key: &str, at: Instant) -> Attempt {
@@ -49,7 +53,8 @@ async fn what_was_done_is_answered_again_and_another_request_with_the_key_is_tol
     assert_eq!(kept, answer(&there[0]));
     assert_eq!(attempt(&district, "k", "other", NOW).await, Attempted::OtherRequest);
     // Somebody else's key is another key.
-    let other = district.registry.attempt(LEADERS[0], "k", &[b"body"], LEASE_MS, &Reach::default(), NOW).await.unwrap();
+    let other =
+        district.registry.attempt(LEADERS[0], "k", &[b"body"], LEASE_MS, viewer(&Reach::default()), NOW).await.unwrap();
     assert!(matches!(other, Attempted::New(_)));
     // A day later it is a new one, and what else is old is forgotten.
     first(&district, "k", NOW.plus_ms(KEPT_MS)).await;
@@ -109,8 +114,23 @@ async fn sixteen(district: &District) -> Vec<Attempted> {
     for _ in 0..16 {
         let registry = district.registry.clone();
         asking.spawn(async move {
-            registry.attempt(AGENT, "k", &[b"body"], LEASE_MS, &Reach::default(), NOW).await.unwrap()
+            registry.attempt(AGENT, "k", &[b"body"], LEASE_MS, viewer(&Reach::default()), NOW).await.unwrap()
         });
     }
     asking.join_all().await
+}
+
+#[tokio::test]
+async fn an_answer_is_given_again_only_to_who_sees_as_its_author_saw() {
+    let district = District::open().await;
+    let one = first(&district, "k", NOW).await;
+    register(&district, one).await.unwrap();
+    let reach = Reach::from_iter([scope(0), scope(1)]);
+    let seen = async |rights: &str| {
+        let viewer = Viewer { reach: reach.clone(), rights: rights.to_owned() };
+        district.registry.attempt(AGENT, "k", &[b"body"], LEASE_MS, viewer, NOW).await.unwrap()
+    };
+    assert_eq!(seen("handler").await, Attempted::SeenOtherwise);
+    assert!(matches!(seen("call_agent").await, Attempted::Kept(_)));
+    assert_eq!(households(&district).await.len(), 1);
 }

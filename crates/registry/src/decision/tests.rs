@@ -1,0 +1,105 @@
+//! What a decision about one of many changes costs, and that none is lost by it.
+
+use super::*;
+use crate::database::Opener;
+use crate::held::HELD_MS;
+use crate::tests::database::Database;
+use crate::tests::{AGENT, District, LEADERS, NOW, Phone, fresh, register, scope, visit};
+use crate::{Nonce, Page};
+use diesel::Connection as _;
+use diesel::connection::InstrumentationEvent;
+use gridwork_sync::message::Outcome;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Changes of one document, each of which builds on the one before.
+const CHAIN: usize = 30;
+
+async fn kept(district: &District, state: KeptState) -> Vec<crate::KeptView> {
+    let reach = Reach::from_iter([scope(0), scope(1)]);
+    let page: Page<_> = district.registry.kept(&reach, state, None, None, 200).await.unwrap();
+    page.items
+}
+
+/// A phone of another grid, with visits that were refused.
+async fn refused_chain(district: &District) -> Phone {
+    let mut phone = district.phone(LEADERS[0]).await;
+    let new = register();
+    phone.record(&new, scope(0));
+    phone.sync(district).await;
+    let mut other = district.phone(LEADERS[1]).await;
+    for day in 0..CHAIN {
+        other.record(&visit(new.household, &format!("第{day}次")), scope(0));
+    }
+    let fates = other.sync(district).await;
+    assert!(fates.iter().all(|(outcome, _)| *outcome == Outcome::Quarantined), "{fates:?}");
+    other
+}
+
+#[tokio::test]
+async fn what_builds_on_a_change_is_read_once_to_discard_it() {
+    let district = District::open().await;
+    refused_chain(&district).await;
+    let all = kept(&district, KeptState::Quarantined).await;
+    assert_eq!(all.len(), CHAIN);
+    let first = all.iter().max_by_key(|one| one.dependants).unwrap();
+    assert_eq!(first.dependants, CHAIN as u64 - 1);
+
+    let reads = Arc::new(AtomicUsize::new(0));
+    let mut connection = Opener::new(&district.settings).unwrap().writer().unwrap();
+    let counted = reads.clone();
+    connection.set_instrumentation(move |event: InstrumentationEvent<'_>| {
+        if let InstrumentationEvent::StartQuery { query, .. } = event {
+            let query = query.to_string();
+            let reads_many = query.contains("quarantine") && query.contains("ORDER BY");
+            counted.fetch_add(usize::from(reads_many), Ordering::Relaxed);
+        }
+    });
+    let row = find(&mut connection, first.id).unwrap().unwrap();
+    let ledger = Ledger::new(&mut connection, NOW, district.registry.sealing.clone(), [scope(0)].into()).unwrap();
+    let decided = ledger.discard_kept(first.id, row, AGENT, "不是他的网格").unwrap();
+    drop(ledger);
+    assert_eq!((decided.with_it, reads.load(Ordering::Relaxed)), (CHAIN as u64 - 1, 1));
+    assert!(kept(&district, KeptState::Quarantined).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_change_that_may_not_wait_again_stays_where_it_was_and_the_answer_says_so() {
+    let district = District::open_in(Database::file()).await;
+    let mut phone = district.phone(LEADERS[0]).await;
+    let new = register();
+    phone.record(&new, scope(0));
+    phone.record(&visit(new.household, "一"), scope(0));
+    phone.unsent.remove(0);
+    phone.sync(&district).await;
+    let [waits] = kept(&district, KeptState::Held).await.try_into().unwrap();
+    // As many of the device's wait as may, and as many were refused as are kept.
+    let many = |count: usize| {
+        format!("(WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < {count}) SELECT i FROM n)")
+    };
+    let columns = "document, epoch, scope, staff, device, received_at, last_contact, bytes, home, depends_on, size";
+    district.damage(&format!(
+        "INSERT INTO quarantine (digest, id, code, step, detail, {columns}) \
+         SELECT randomblob(32), randomblob(16), 'x', 6, 'x', {columns} FROM held, {}",
+        many(2_000)
+    ));
+    district.damage(&format!(
+        "INSERT INTO held (hash, id, waits_for, code, expires_at, {columns}) \
+         SELECT randomblob(32), randomblob(16), zeroblob(32), code, expires_at * 2, {columns} FROM held, {}",
+        many(1_000)
+    ));
+    // It waited in vain, and is refused: whatever the cap, it is not lost.
+    let later = NOW.plus_ms(HELD_MS);
+    let nonce = Nonce { bytes: fresh(), created_s: later.ms() / 1_000 };
+    phone.unsent.clear();
+    phone.record(&register(), scope(0));
+    district.registry.exchange(&phone.device, nonce, phone.request(), later).await.unwrap();
+    let reach = Reach::from_iter([scope(0)]);
+    let found = district.registry.kept_change(&reach, waits.id).await.unwrap().expect("it is kept");
+    assert_eq!((found.kept.state, found.kept.code.as_str()), (KeptState::Quarantined, "expired"));
+    // And when it is released, there is no room for it to wait.
+    let decided = district.registry.release_kept(AGENT, &reach, waits.id, "再试".into(), later, None).await.unwrap();
+    assert_eq!((decided.released, decided.code.as_deref()), (Some(Released::Refused), Some(TOO_MANY_HELD)));
+    let still = district.registry.kept_change(&reach, waits.id).await.unwrap().expect("it is kept");
+    assert_eq!((still.kept.state, still.kept.received_at), (KeptState::Quarantined, found.kept.received_at));
+}
