@@ -54,6 +54,8 @@ fn two_leaders_registered_the_same_home_and_after_the_merge_nothing_is_lost() {
     assert!(both.contains(&keep.to_string()) && both.contains(&twin.to_string()), "{pair}");
     let [people] = pairs(&zhou, "?alike=person").try_into().expect("one pair of people");
     assert_eq!(people["both"][0]["resident"]["record"]["name"], "陈建国");
+    let shown = people.to_string();
+    assert!(shown.contains("138****0009") && !shown.contains("13800000009"), "the hotline sees masks: {shown}");
 
     // Wang's phone is offline and does not know yet.
     record(&mut wang, twin, correction("contact_phone", "024-88880000"));
