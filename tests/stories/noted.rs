@@ -102,6 +102,11 @@ fn every_way_to_read_about_somebody_is_noted_and_there_is_no_other() {
         assert_eq!(row["action"], "read", "{path}: {row}");
     }
     assert_eq!(left, BTreeSet::new(), "nobody looked whether these are noted");
+    for what in ["release", "discard"] {
+        let form = json!({ "reason": format!("{what}: 代班的任命晚录入了") });
+        he.send(Method::POST, &format!("/v1/quarantine/{kept}/{what}"), None, &form).well();
+        assert_eq!(row_of_action(&zheng, what)["reason"], form["reason"], "why, in the words of who decided");
+    }
 }
 
 #[test]
@@ -152,4 +157,24 @@ fn who_signs_in_is_locked_out_or_comes_with_a_token_for_the_second_time_is_noted
     }
     assert_eq!(sign_in(PASSWORD).status, 401, "the name is locked");
     assert_eq!(row_of_action(&zheng, "lock-sign-in")["source"], "127.0.0.1");
+}
+
+#[test]
+fn an_answer_that_is_given_again_is_noted_as_one() {
+    let town = with_an_auditor(Town::new());
+    let server = town.serve();
+    let zhou = Session::of(&ZHOU, &server);
+    let zheng = Session::sign_in(&server, "zheng.ming", PASSWORD);
+    let form = json!({ "grid": GRID.id(), "dwelling": { "address": "和平路1号" } }).to_string();
+    let register = |request: &str| {
+        let sent = Sent::new("POST", "/v1/households").with("authorization", &format!("Bearer {}", zhou.token));
+        let sent = sent.with("content-type", "application/json").with("idempotency-key", "one-form");
+        let reply = sent.with("x-request-id", request).with_body(form.clone()).send(server.address());
+        assert_eq!(reply.status, 201, "{reply:?}");
+        text(&reply.json()["household"])
+    };
+    let household = register("form-0001");
+    assert_eq!(register("form-0002"), household);
+    let again = row_of(&zheng, &format!("household={household}"), "form-0002");
+    assert_eq!((&again["action"], &again["by"]["id"]), (&json!("replay"), &json!(ZHOU.id())));
 }

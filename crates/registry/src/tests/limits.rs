@@ -24,6 +24,7 @@ async fn so_many_wait_to_read_and_whoever_comes_then_is_told_at_once() {
         reader.read(work).await
     });
     begun.recv().unwrap();
+    assert_eq!((registry.figures().readers, registry.figures().busy_readers), (1, 1));
     let mut waiting = tokio::task::JoinSet::new();
     for _ in 1..MOST_WAITING_READS {
         let database = registry.database.clone();
