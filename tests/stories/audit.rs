@@ -46,7 +46,7 @@ pub(crate) fn with_an_auditor(town: Town) -> Town {
 }
 
 /// A request of somebody at a desk, with the reason for it and an id of its own.
-fn ask(session: &Session, server: &Server, path: &str, request: &str, reason: &str) -> Reply {
+pub(crate) fn ask(session: &Session, server: &Server, path: &str, request: &str, reason: &str) -> Reply {
     let sent = Sent::new("GET", path).with("authorization", &format!("Bearer {}", session.token));
     sent.with("x-request-id", request).with("audit-reason", reason).send(server.address())
 }
@@ -79,7 +79,7 @@ pub(crate) fn rows(auditor: &Session, about: &str) -> Vec<Value> {
 }
 
 /// The audit row of a request, as soon as it is sealed.
-fn row_of(auditor: &Session, about: &str, request: &str) -> Value {
+pub(crate) fn row_of(auditor: &Session, about: &str, request: &str) -> Value {
     until("the row is sealed", SEALED_WITHIN, || rows(auditor, about).into_iter().find(|row| row["request"] == request))
 }
 

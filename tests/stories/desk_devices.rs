@@ -38,8 +38,11 @@ fn the_desk_sees_that_a_phone_has_twelve_visits_since_tuesday_that_it_did_not_se
 
     // What a sync hands in is not unsent.
     visit(&mut wang, household, "例行走访");
+    let before = now().ms();
     sync(&mut wang);
-    assert_eq!(phone_of(&he, "王强")["unsent_edits"], 0);
+    let seen = phone_of(&he, "王强");
+    assert_eq!(seen["unsent_edits"], 0);
+    assert!(seen["last_contact_ms"].as_i64() >= Some(before), "it was heard of just now: {seen}");
 
     // Li's comes into signal for a moment, with more on it than it hands in.
     let tuesday = now().plus_ms(-3 * 86_400_000).ms();

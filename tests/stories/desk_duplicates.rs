@@ -3,7 +3,7 @@
 use crate::people::{correction, enrol, record, register_household, residents, sync, visit};
 use crate::program;
 use crate::rest::{Answer, Session, text};
-use crate::town::{GRID, LI, NEXT_GRID, QIAN, Town, WANG, ZHOU};
+use crate::town::{FAR_GRID, GRID, LI, NEXT_GRID, Place, QIAN, Town, WANG, ZHOU};
 use gridwork_domain::edit::{Action, NewResident};
 use gridwork_domain::fields::Fields;
 use gridwork_domain::id::{HouseholdId, MembershipId, ResidentId};
@@ -54,6 +54,8 @@ fn two_leaders_registered_the_same_home_and_after_the_merge_nothing_is_lost() {
     assert!(both.contains(&keep.to_string()) && both.contains(&twin.to_string()), "{pair}");
     let [people] = pairs(&zhou, "?alike=person").try_into().expect("one pair of people");
     assert_eq!(people["both"][0]["resident"]["record"]["name"], "陈建国");
+    let shown = people.to_string();
+    assert!(shown.contains("138****0009") && !shown.contains("13800000009"), "the hotline sees masks: {shown}");
 
     // Wang's phone is offline and does not know yet.
     record(&mut wang, twin, correction("contact_phone", "024-88880000"));
@@ -142,4 +144,30 @@ fn who_saw_another_version_or_has_no_business_in_both_grids_merges_nothing() {
     zhou.send(Method::PATCH, &path, Some("*"), &json!({ "status": "living", "remark": null })).well();
     assert_eq!(zhou.household(one).body["merged_into"], Value::Null);
     assert_eq!(zhou.household(other).body["merged_from"], json!([]));
+}
+
+#[test]
+fn namesakes_of_two_homes_that_are_merged_stay_two_people_and_the_home_knows_what_either_knew() {
+    let town = Town::new();
+    let server = town.serve();
+    let (zhou, qian) = (Session::of(&ZHOU, &server), Session::of(&QIAN, &server));
+    let register = |place: &Place, dwelling: Value, born: &str| -> HouseholdId {
+        let resident =
+            json!({ "resident": { "name": "王伟", "birth_date": born }, "membership": { "relation": "01" } });
+        let form = json!({ "grid": place.id(), "dwelling": dwelling, "residents": [resident] });
+        let body = zhou.send(Method::POST, "/v1/households", None, &form).well();
+        text(&body["household"]).parse().expect("an id")
+    };
+    let keep = register(&GRID, json!({ "address": "和平路12号" }), "1950-03-04");
+    let twin = register(&GRID, json!({ "address": "和平路12号", "floor": 5 }), "1980-05-06");
+    register(&FAR_GRID, json!({ "address": "和平路12号" }), "1950-03-04");
+    // Of a pair that lies in two communities, who works in one of them is told nothing.
+    assert_eq!((pairs(&zhou, "").len(), pairs(&zhou, "?alike=person").len()), (3, 1));
+    assert!(pairs(&qian, "").is_empty() && pairs(&qian, "?alike=person").is_empty());
+
+    let merged = merge(&zhou, twin, keep, "*").well();
+    assert_eq!((merged["moved"].as_array().map(Vec::len), &merged["same"]), (Some(1), &json!([])));
+    let kept = zhou.household(keep).body;
+    assert_eq!(kept["residents"].as_array().map(Vec::len), Some(2), "{kept}");
+    assert_eq!(kept["dwelling"]["floor"], 5, "{kept}");
 }

@@ -6,10 +6,14 @@ use crate::people::{enrol, register_household, sync, visit, visit_at};
 use crate::rest::{Answer, Session, text};
 use crate::server::Server;
 use crate::town::{Colleague, GRID, HE, LI, QIAN, Town, WANG, WU, ZHOU, now};
-use gridwork_domain::id::{FactId, HouseholdId};
+use gridwork_domain::edit::{Action, Edit, Outcome as Written};
+use gridwork_domain::fields::Fields;
+use gridwork_domain::id::{EditId, FactId, HouseholdId};
+use gridwork_domain::schema::SCHEMA_1;
 use gridwork_domain::visit::{Fact, FactBody};
-use gridwork_sync::change::{Base, Head, record_fact};
+use gridwork_sync::change::{Base, Head, record_fact, write_household};
 use gridwork_sync::document::{ActorId, ChangeHash, DocumentId, DocumentKey};
+use gridwork_sync::genesis;
 use gridwork_sync::message::Outcome;
 use serde_json::{Value, json};
 use ureq::http::Method;
@@ -165,6 +169,30 @@ fn what_waits_is_listed_and_discarded_too_and_nobody_outside_the_area_sees_any_o
     decide(&he, &held["id"], "discard").well();
     assert!(listed(&he, "held").is_empty() && listed(&he, "quarantined").is_empty());
     assert_eq!(push(), [(Outcome::Quarantined, "discarded".to_owned())]);
+}
+
+#[test]
+fn who_decides_about_a_change_of_a_home_sees_its_numbers_through_a_mask() {
+    let town = Town::new();
+    let server = town.serve();
+    let (wang, actor, at) = (Device::enrol(&server, &WANG), new_actor(), now());
+    let household = HouseholdId::new(at, random());
+    let fields = Fields::new().with("status", "living").with("contact_phone", "13812345678");
+    let dwelling = Fields::new().with("address", "和平路1号");
+    let action = Action::RegisterHousehold { fields, dwelling, residents: Vec::new() };
+    let edit = Edit { id: EditId::new(at, random()), at, household, action };
+    let Ok(Written::Household(writes)) = edit.check(&SCHEMA_1) else { panic!("a registration writes a household") };
+    let key = DocumentId::household(household).into();
+    let document = genesis::begin(&SCHEMA_1, &key);
+    let base = Base::current(&document, actor);
+    let change = write_household(&SCHEMA_1, &document, &base, (edit.id, at), &writes).expect("a change");
+    let refused = wang.push(&server, &[actor], vec![push_of(GRID.scope(), key, &[&change.bytes])]);
+    assert_eq!(refused, [(Outcome::Quarantined, "not-entitled".to_owned())]);
+
+    let he = Session::of(&HE, &server);
+    let [kept] = listed(&he, "quarantined").try_into().expect("one change");
+    let says = he.get(&format!("/v1/quarantine/{}", text(&kept["id"]))).well()["says"].to_string();
+    assert!(says.contains("138****5678") && says.contains("和平路1号") && !says.contains("13812345678"), "{says}");
 }
 
 #[test]

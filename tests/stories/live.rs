@@ -182,6 +182,12 @@ fn a_server_that_is_asked_to_end_does_not_wait_for_those_who_listen() {
     assert!(server.wait_for_end().success());
 }
 
+/// Waits until the nodes found Redis so many times.
+fn wait_for_redis(town: &Town, times: usize) {
+    let log = || std::fs::read_to_string(town.data_folder().join("server.log")).expect("a log");
+    until("Redis is there for both", TOLD_WITHIN, || (log().matches("Redis is there").count() >= times).then_some(()));
+}
+
 #[test]
 fn a_change_crosses_nodes_at_once_by_redis_and_a_little_later_without() {
     let redis = std::env::var("GRIDWORK_TEST_REDIS").expect("a Redis server: tests/run starts one");
@@ -191,12 +197,7 @@ fn a_change_crosses_nodes_at_once_by_redis_and_a_little_later_without() {
     let nodes = [(); 2].map(|()| town.serve_with(&[("REDIS_URL", &line.url())]));
     let zhou = Session::of(&ZHOU, &nodes[0]);
     let mut reader = Reader::live(&zhou, &nodes[1]);
-    let relayed = |times| {
-        let log = || std::fs::read_to_string(town.data_folder().join("server.log")).expect("a log");
-        until("Redis is there for both", TOLD_WITHIN, || {
-            (log().matches("Redis is there").count() >= times).then_some(())
-        });
-    };
+    let relayed = |times| wait_for_redis(&town, times);
     relayed(2);
     // One after the other: by looking round, each would take a second, or five.
     let begun = Instant::now();
@@ -225,4 +226,44 @@ fn a_change_crosses_nodes_at_once_by_redis_and_a_little_later_without() {
         }
         reader.wait_for(register(&zhou, &GRID));
     }
+}
+
+#[test]
+fn a_redis_that_says_nothing_holds_nobody_up_and_when_it_speaks_again_changes_cross_at_once() {
+    let town = Town::new();
+    let line = RedisLine::to(&std::env::var("GRIDWORK_TEST_REDIS").expect("a Redis server: tests/run starts one"));
+    let nodes = [(); 2].map(|()| town.serve_with(&[("REDIS_URL", &line.url())]));
+    let zhou = Session::of(&ZHOU, &nodes[0]);
+    let mut reader = Reader::live(&zhou, &nodes[1]);
+    wait_for_redis(&town, 2);
+    line.hush();
+    for _ in 0..3 {
+        let begun = Instant::now();
+        let household = register(&zhou, &GRID);
+        assert!(begun.elapsed() < Duration::from_secs(3), "nobody waits for Redis: {:?}", begun.elapsed());
+        reader.wait_for(household);
+    }
+    line.mend();
+    wait_for_redis(&town, 4);
+    let begun = Instant::now();
+    for _ in 0..8 {
+        reader.wait_for(register(&zhou, &GRID));
+    }
+    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn whoever_was_cut_off_from_one_node_goes_on_at_another() {
+    let town = Town::new();
+    let mut nodes = [(); 2].map(|()| town.serve());
+    let zhou = Session::of(&ZHOU, &nodes[0]);
+    let mut reader = Reader::live(&zhou, &nodes[0]);
+    reader.wait_for(register(&zhou, &GRID));
+    let last = reader.last_id.clone().expect("an id");
+    let missed = register(&zhou, &GRID).to_string();
+    nodes[0].kill();
+    let mut reader = Reader::open(&zhou, &nodes[1], Some(&last));
+    let told: Vec<_> = reader.up_to("live").iter().map(Event::household).collect();
+    assert!(told.contains(&missed), "{missed} {told:?}");
+    reader.wait_for(register(&Session::with_token(&nodes[1], &zhou.token), &GRID));
 }

@@ -1,8 +1,10 @@
-//! A line to a real Redis that can be cut: for those at its end, Redis is gone until it is mended.
+//! A line to a real Redis that can be cut or fall silent: for those at its end, Redis is gone until it is mended, or says
+//! nothing.
 
 use crate::server::free_address;
-use std::io;
+use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -11,6 +13,7 @@ pub(crate) struct RedisLine {
     address: SocketAddr,
     /// The ends of all connections; none while it is cut.
     ends: Arc<Mutex<Option<Vec<TcpStream>>>>,
+    silent: Arc<AtomicBool>,
 }
 
 impl RedisLine {
@@ -20,7 +23,8 @@ impl RedisLine {
         let address = free_address();
         let listener = TcpListener::bind(address).expect("a free address");
         let ends: Arc<Mutex<Option<Vec<TcpStream>>>> = Arc::new(Mutex::new(Some(Vec::new())));
-        let kept = ends.clone();
+        let silent = Arc::new(AtomicBool::new(false));
+        let (kept, hushed) = (ends.clone(), silent.clone());
         // It goes with the process: nobody connects to it after its story.
         thread::spawn(move || {
             for near in listener.incoming().map_while(Result::ok) {
@@ -29,11 +33,11 @@ impl RedisLine {
                 let far = TcpStream::connect(&redis).expect("Redis listens");
                 for (from, to) in [(&near, &far), (&far, &near)] {
                     ends.push(from.try_clone().expect("a socket"));
-                    pass(from.try_clone().expect("a socket"), to.try_clone().expect("a socket"));
+                    pass(from.try_clone().expect("a socket"), to.try_clone().expect("a socket"), hushed.clone());
                 }
             }
         });
-        Self { address, ends }
+        Self { address, ends, silent }
     }
 
     /// The URL of its near end.
@@ -48,15 +52,31 @@ impl RedisLine {
         }
     }
 
-    /// Lets whoever connects be connected again.
+    /// From now on nothing that is said arrives, though everybody stays connected and whoever comes is let in. What was
+    /// said meanwhile is lost, and with it the connection.
+    pub(crate) fn hush(&self) {
+        self.silent.store(true, Ordering::SeqCst);
+    }
+
+    /// Lets whoever connects be connected and heard again.
     pub(crate) fn mend(&self) {
+        if self.silent.swap(false, Ordering::SeqCst) {
+            return;
+        }
         *self.ends.lock().expect("nobody panicked") = Some(Vec::new());
     }
 }
 
-fn pass(mut from: TcpStream, mut to: TcpStream) {
+fn pass(mut from: TcpStream, mut to: TcpStream, silent: Arc<AtomicBool>) {
     thread::spawn(move || {
-        let _ = io::copy(&mut from, &mut to); // until either is gone
+        let (mut buffer, mut lost) = ([0; 4 * 1024], false);
+        // Until either is gone.
+        while let Some(length) = from.read(&mut buffer).ok().filter(|length| *length > 0) {
+            lost |= silent.load(Ordering::SeqCst);
+            if !lost && to.write_all(&buffer[..length]).is_err() {
+                break;
+            }
+        }
         let _ = to.shutdown(Shutdown::Both);
     });
 }

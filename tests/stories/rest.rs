@@ -13,6 +13,8 @@ pub(crate) struct Session {
     agent: ureq::Agent,
     url: String,
     pub(crate) token: String,
+    /// The id of all requests from here on; each has its own if there is none.
+    request: Option<String>,
 }
 
 /// An answer, good or bad.
@@ -51,7 +53,12 @@ impl Session {
     pub(crate) fn with_token(server: &Server, token: &str) -> Self {
         let config = ureq::Agent::config_builder().http_status_as_error(false);
         let agent = config.timeout_global(Some(Duration::from_secs(30))).build().new_agent();
-        Self { agent, url: server.url(), token: token.to_owned() }
+        Self { agent, url: server.url(), token: token.to_owned(), request: None }
+    }
+
+    /// The same person, whose requests have this id, under which the audit log has them.
+    pub(crate) fn under(&self, request: &str) -> Self {
+        Self { request: Some(request.to_owned()), ..self.clone() }
     }
 
     /// Reads something.
@@ -119,6 +126,7 @@ impl Session {
 
     fn request(&self, method: Method, path: &str) -> ureq::http::request::Builder {
         let request = Request::builder().method(method).uri(format!("{}{path}", self.url));
+        let request = self.request.iter().fold(request, |request, id| request.header("x-request-id", id));
         if self.token.is_empty() { request } else { request.header("authorization", format!("Bearer {}", self.token)) }
     }
 

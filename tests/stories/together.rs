@@ -5,7 +5,7 @@ use crate::people::{
     add_resident, correction, enrol, field, record, record_seen, register_household, residents, sync, visit,
 };
 use crate::rest::{Session, text};
-use crate::town::{LI, Town, ZHAO, ZHOU};
+use crate::town::{GRID, LI, NEXT_GRID, Town, ZHAO, ZHOU};
 use gridwork_domain::household::RecordPath;
 use gridwork_phone::Phone;
 use serde_json::{Value, json};
@@ -81,6 +81,10 @@ fn two_phones_and_the_hotline_edit_one_household_offline_and_nothing_is_lost() {
     assert_eq!(zhou.notes(household), ["李：老人独自在家", "赵：门锁已修好"]);
     let listed = zhou.get("/v1/conflicts").well();
     assert_eq!(listed["items"].as_array().map(Vec::len), Some(1), "{listed}");
+    for (place, open) in [(&GRID, 1), (&NEXT_GRID, 0)] {
+        let there = zhou.get(&format!("/v1/conflicts?area={}", place.id())).well();
+        assert_eq!(there["items"].as_array().map(Vec::len), Some(open), "{there}");
+    }
 
     // Somebody decides.
     let read = zhou.household(household);

@@ -94,6 +94,7 @@ pub fn masked<'r>(fields: &'static [Field], record: &'r Record) -> impl Iterator
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mask::Mask;
     use crate::schema::{RESIDENTS, SCHEMA_1};
 
     fn residents() -> &'static [Field] {
@@ -147,6 +148,37 @@ mod tests {
         let sight = Sight::of(Operation::Read, [Role::GridLeader]).through_masks();
         let phone = residents().iter().find(|field| field.name == "phone").expect("a phone");
         assert_eq!(sight.show(phone, &"13812345678".into()), Some("138****5678".into()));
+    }
+
+    #[test]
+    fn a_call_agent_sees_these_fields_of_a_home_through_a_mask_and_none_of_them_in_full() {
+        let agent = Sight::of(Operation::Read, [Role::CallAgent]);
+        let samples = [
+            (Mask::Phone, "13812345678"),
+            (Mask::Year, "1949-10-01"),
+            (Mask::Ends, "210404194910010018"),
+            (Mask::Closed, "01"),
+        ];
+        let mut covered = Vec::new();
+        for container in SCHEMA_1.containers {
+            for field in container.fields.iter().filter(|field| field.mask != Mask::Open) {
+                let name = format!("{}.{}", container.name, field.name);
+                let value =
+                    samples.iter().find(|(mask, _)| *mask == field.mask).expect("a sample of every mask").1.into();
+                let shown = agent.show(field, &value).expect("they know that it is there");
+                assert!(field.mask.is_left_of(&shown), "{name} is shown as {shown}");
+                covered.push(name);
+            }
+        }
+        let expected = [
+            "household.contact_phone",
+            "residents.birth_date",
+            "residents.phone",
+            "residents.second_phone",
+            "residents.ethnicity",
+            "residents.citizen_number",
+        ];
+        assert_eq!(covered, expected, "a field that lost its mask is shown to every call agent");
     }
 
     #[test]

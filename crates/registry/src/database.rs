@@ -35,7 +35,7 @@ use writer::{Asked, Writer};
 pub(crate) type Connection = either::EitherConnection;
 
 /// Requests that wait for a reader; beyond, a request is refused instead of waiting for its client's patience to end.
-const MOST_WAITING_READS: u64 = 1_024;
+pub(crate) const MOST_WAITING_READS: u64 = 1_024;
 /// What a refused client is told to wait.
 const RETRY_AFTER_S: u32 = 1;
 

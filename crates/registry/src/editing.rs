@@ -217,7 +217,11 @@ impl Registry {
     }
 }
 
-fn import(
+/// Merges many edits, all or none, and notes in the audit log whom they wrote about.
+///
+/// # Errors
+/// [`ImportError`]; the transaction must then be rolled back.
+pub(crate) fn import(
     connection: &mut Connection,
     edits: &[Import],
     keys: &Arc<Keyring>,

@@ -1,10 +1,12 @@
 //! A small district on a real file: two grids with a leader each, and a call agent over both.
 
 mod break_glass;
+mod bulk;
 pub(crate) mod database;
 mod editing;
 mod exchange;
 mod idempotency;
+mod limits;
 mod migrations;
 mod nodes;
 mod query;

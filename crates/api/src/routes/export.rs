@@ -134,7 +134,10 @@ async fn export(
 }
 
 /// Page after page, as the caller takes them. What goes wrong with the first is still a problem.
-async fn as_text(mut lines: Lines, mut response: actix_web::HttpResponseBuilder) -> Result<HttpResponse, Problem> {
+pub(crate) async fn as_text(
+    mut lines: Lines,
+    mut response: actix_web::HttpResponseBuilder,
+) -> Result<HttpResponse, Problem> {
     let mut table = CsvTable::new();
     let (rows, next) = lines.page(None).await?;
     let headers = [lines.headers()];

@@ -1,5 +1,9 @@
 //! Both databases have the same tables, with the same columns in the same order, each of the type that matches.
 
+use super::database::{Database, server};
+use crate::Registry;
+use diesel::prelude::*;
+use diesel::sql_types::{Bool, Text};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -96,5 +100,76 @@ fn both_databases_have_the_same_tables_and_columns() {
     assert!(sqlite.len() > 20 && sqlite["session"].len() == 8, "they were read: {:?}", names(&sqlite));
     for (name, columns) in &sqlite {
         assert_eq!(columns, &postgres[name], "{name}");
+    }
+}
+
+/// A column of a database that is there.
+#[derive(QueryableByName)]
+struct Column {
+    #[diesel(sql_type = Text)]
+    table_name: String,
+    #[diesel(sql_type = Text)]
+    column_name: String,
+    #[diesel(sql_type = Text)]
+    kind: String,
+    #[diesel(sql_type = Bool)]
+    must: bool,
+    #[diesel(sql_type = Bool)]
+    is_key: bool,
+}
+
+/// Table to its columns in their order, as the database itself tells them: type, whether it must have a value, and whether
+/// it is of the primary key. What begins with two underscores is the migrations' own.
+fn told(columns: Vec<Column>) -> BTreeMap<String, Vec<(String, &'static str, bool, bool)>> {
+    let mut tables: BTreeMap<String, Vec<_>> = BTreeMap::new();
+    for Column { table_name, column_name, kind, must, is_key } in columns {
+        let kind = match kind.to_lowercase().as_str() {
+            "blob" | "bytea" => "bytes",
+            "integer" | "bigint" | "boolean" => "number",
+            "text" => "text",
+            other => {
+                panic!("{table_name}.{column_name} is of the type {other}, which the other database has no like of")
+            }
+        };
+        // A primary key of PostgreSQL must have a value without saying so; of SQLite, only if it says so.
+        tables.entry(table_name).or_default().push((column_name, kind, must || is_key, is_key));
+    }
+    tables
+}
+
+#[tokio::test]
+async fn what_the_migrations_make_is_the_same_in_both_databases() {
+    if server().is_none() {
+        return; // there is only one of them to look at
+    }
+    let both = [Database::file(), Database::new()];
+    for database in &both {
+        Registry::open(&database.settings).unwrap().close().await.unwrap();
+    }
+    let [file, served] = &both;
+    let path = file.settings.database_url.trim_start_matches("sqlite:");
+    let in_file = diesel::sql_query(
+        "SELECT m.name AS table_name, c.name AS column_name, c.type AS kind, c.\"notnull\" AS must, c.pk > 0 AS is_key \
+         FROM sqlite_schema m, pragma_table_info(m.name) c \
+         WHERE m.type = 'table' AND substr(m.name, 1, 2) <> '__' AND substr(m.name, 1, 7) <> 'sqlite_' \
+         ORDER BY m.name, c.cid",
+    );
+    let in_file: Vec<Column> = in_file.load(&mut SqliteConnection::establish(path).unwrap()).unwrap();
+    let served = diesel::sql_query(
+        "SELECT c.table_name::text, c.column_name::text, c.data_type::text AS kind, c.is_nullable = 'NO' AS must, \
+         EXISTS (SELECT 1 FROM information_schema.key_column_usage k JOIN information_schema.table_constraints t \
+         USING (constraint_name, table_schema) WHERE t.constraint_type = 'PRIMARY KEY' AND k.table_schema = 'public' \
+         AND k.table_name = c.table_name AND k.column_name = c.column_name) AS is_key \
+         FROM information_schema.columns c \
+         WHERE c.table_schema = 'public' AND substr(c.table_name, 1, 2) <> '__' \
+         ORDER BY c.table_name COLLATE \"C\", c.ordinal_position",
+    )
+    .load::<Column>(&mut PgConnection::establish(&served.settings.database_url).unwrap())
+    .unwrap();
+    let (in_file, served) = (told(in_file), told(served));
+    assert_eq!(in_file.keys().collect::<Vec<_>>(), served.keys().collect::<Vec<_>>());
+    assert!(in_file.len() > 20 && in_file["session"].len() == 8, "they were read: {:?}", in_file.keys());
+    for (name, columns) in &in_file {
+        assert_eq!(columns, &served[name], "{name}");
     }
 }
