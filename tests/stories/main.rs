@@ -17,6 +17,7 @@ mod waiting;
 mod wire;
 
 mod arrival;
+mod at_rest;
 mod audit;
 mod demo;
 mod desk_areas;
@@ -44,6 +45,7 @@ mod possession;
 mod quiet;
 mod rate;
 mod roster;
+mod roster_numbers;
 mod sealed;
 mod search;
 mod sensitive;
