@@ -18,11 +18,11 @@ use gridwork_sync::genesis::{self, GENESIS_ACTOR};
 use gridwork_sync::message::{Outcome, Push, Request};
 use std::num::NonZeroU64;
 
-fn visits_of(household: HouseholdId, at: Instant) -> DocumentKey {
+pub(crate) fn visits_of(household: HouseholdId, at: Instant) -> DocumentKey {
     DocumentId::visits(household, at.year_in_shanghai().expect("a year")).into()
 }
 
-fn fact_of(household: HouseholdId, id: FactId, note: &str, at: Instant) -> Fact {
+pub(crate) fn fact_of(household: HouseholdId, id: FactId, note: &str, at: Instant) -> Fact {
     Fact { id, household, body: FactBody::Visit(visit_at(at, note)) }
 }
 
@@ -31,7 +31,7 @@ fn base_of(actor: ActorId) -> Base {
 }
 
 /// A first change of an actor with these operations, right in everything else.
-fn change_of(actor: ActorId, document: Option<&Automerge>, operations: Vec<Op>) -> Change {
+pub(crate) fn change_of(actor: ActorId, document: Option<&Automerge>, operations: Vec<Op>) -> Change {
     let heads = document.map(Automerge::get_heads).unwrap_or_default();
     let base = document.map_or_else(|| base_of(actor), |document| Base::current(document, actor));
     let largest_op = base.heads.iter().map(|head| head.largest_op).max().unwrap_or(0);
@@ -124,17 +124,22 @@ fn of_visits(household: HouseholdId, own: &RawChange, known: FactId, victim: Act
     all
 }
 
-/// Hostile changes of the document of a household.
-fn of_household(household: HouseholdId) -> Vec<Made> {
-    let key: DocumentKey = DocumentId::household(household).into();
-    let document = genesis::begin(&SCHEMA_1, &key);
-    let field = |name: &str, value: ScalarValue| Op {
+/// Sets a field of the household itself.
+pub(crate) fn field_of_household(name: &str, value: ScalarValue) -> Op {
+    Op {
         action: OpType::Put(value),
         obj: ObjectId::Id(OpId(3, GENESIS_ACTOR.into())),
         key: Key::Map(name.into()),
         pred: SortedVec::new(),
         insert: false,
-    };
+    }
+}
+
+/// Hostile changes of the document of a household.
+fn of_household(household: HouseholdId) -> Vec<Made> {
+    let key: DocumentKey = DocumentId::household(household).into();
+    let document = genesis::begin(&SCHEMA_1, &key);
+    let field = field_of_household;
     let text = |text: &str| ScalarValue::Str(text.into());
     let nowhere = ObjectId::Id(OpId(99, GENESIS_ACTOR.into()));
     let cases = [

@@ -18,6 +18,7 @@ mod waiting;
 mod wire;
 
 mod arrival;
+mod at_rest;
 mod audit;
 mod demo;
 mod deployment;
@@ -49,6 +50,7 @@ mod possession;
 mod quiet;
 mod rate;
 mod roster;
+mod roster_numbers;
 mod sealed;
 mod search;
 mod sensitive;

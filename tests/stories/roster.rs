@@ -36,7 +36,7 @@ fn as_gb18030(text: &str) -> Vec<u8> {
     encoding_rs::GB18030.encode(text).0.into_owned()
 }
 
-fn import(server: &Server, file: &Path, options: &[&str]) -> Said {
+pub(crate) fn import(server: &Server, file: &Path, options: &[&str]) -> Said {
     let file = file.to_str().expect("UTF-8");
     let url = server.url();
     let arguments = [&["import", file, "--server", &url, "--sign-in", QIAN.sign_in], options].concat();
@@ -44,7 +44,7 @@ fn import(server: &Server, file: &Path, options: &[&str]) -> Said {
     Said::of(output.expect("the binary runs"))
 }
 
-fn export(server: &Server, list: &str, file: &Path) -> Vec<u8> {
+pub(crate) fn export(server: &Server, list: &str, file: &Path) -> Vec<u8> {
     let path = file.to_str().expect("UTF-8");
     let arguments = ["export", list, path, "--server", &server.url(), "--sign-in", QIAN.sign_in];
     let output = program::command(&arguments).env("GRIDWORK_PASSWORD", PASSWORD).output();
@@ -70,7 +70,7 @@ fn names(session: &Session) -> Vec<String> {
 }
 
 /// Fails unless every row of the registry is what its change log says; no server runs meanwhile.
-fn must_be_clean(town: &Town) {
+pub(crate) fn must_be_clean(town: &Town) {
     let verified = program::about(&town.data_folder(), &["verify"]).output();
     Said::of(verified.expect("the binary runs")).well();
 }
@@ -86,7 +86,7 @@ fn send(url: &str, token: &str, query: &str, media_type: &str, file: &[u8]) -> O
     Some((answer.status().as_u16(), serde_json::from_str(&body).expect("JSON")))
 }
 
-fn post(server: &Server, session: &Session, query: &str, media_type: &str, file: &[u8]) -> (u16, Value) {
+pub(crate) fn post(server: &Server, session: &Session, query: &str, media_type: &str, file: &[u8]) -> (u16, Value) {
     send(&server.url(), &session.token, query, media_type, file).expect("an answer")
 }
 

@@ -1,12 +1,10 @@
 //! Citizen numbers: sealed where they are typed in, found by whoever has the number, read in full by nobody here.
 
+use crate::at_rest::{assert_in_no_row, assert_nowhere_in, inside};
 use crate::people::{enrol, enrolment_code, record, sync};
 use crate::program::{self, Said, phone};
 use crate::rest::{Answer, Session, text};
-use crate::store;
 use crate::town::{GRID, LI, QIAN, Town, ZHAO, ZHOU};
-use diesel::sql_types::{BigInt, Text};
-use diesel::{Connection, PgConnection, QueryableByName, RunQueryDsl, sql_query};
 use gridwork_domain::citizen_number::CitizenNumber;
 use gridwork_domain::edit::Action;
 use gridwork_domain::fields::Fields;
@@ -16,13 +14,12 @@ use gridwork_domain::sealed_number::SealedNumber;
 use gridwork_phone::Phone;
 use gridwork_sealing::{Keyring, PublicKey};
 use serde_json::{Value, json};
-use std::path::Path;
 use ureq::http::Method;
 
 /// The example of GB 11643, and another number.
-const NUMBER: &str = "11010519491231002X";
-const SHOWN: &str = "1****************X";
-const OTHER: &str = "440524188001010014";
+pub(crate) const NUMBER: &str = "11010519491231002X";
+pub(crate) const SHOWN: &str = "1****************X";
+pub(crate) const OTHER: &str = "440524188001010014";
 const FIND: &str = "/v1/residents/find-by-citizen-number";
 
 fn number(text: &str) -> CitizenNumber {
@@ -39,7 +36,7 @@ fn sealed(plain: &str, key: PublicKey) -> Value {
     json!({ "sealed": key.seal(&number(plain), crate::device::random()).to_string() })
 }
 
-fn find(session: &Session, plain: &str) -> Vec<Value> {
+pub(crate) fn find(session: &Session, plain: &str) -> Vec<Value> {
     let form = json!({ "citizen_number": sealed(plain, key(session)) });
     session.send(Method::POST, FIND, None, &form).well()["items"].as_array().expect("residents").clone()
 }
@@ -73,52 +70,6 @@ fn sealed_to(phone: &Phone, (household, resident): (HouseholdId, ResidentId)) ->
     value.to_string().parse::<SealedNumber>().expect("a sealed one").key().to_string()
 }
 
-/// Nothing of the folder holds the number, whole or without its ends.
-fn assert_nowhere_in(folder: &Path, plain: &str) {
-    let mut looked_at = 0;
-    for entry in std::fs::read_dir(folder).expect("a folder") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() {
-            assert_nowhere_in(&path, plain);
-            continue;
-        }
-        let bytes = std::fs::read(&path).expect("a file");
-        let part = &plain.as_bytes()[1..17];
-        assert!(!bytes.windows(part.len()).any(|window| window == part), "{} holds the number", path.display());
-        looked_at += 1;
-    }
-    assert!(looked_at > 0, "{} is empty", folder.display());
-}
-
-#[derive(QueryableByName)]
-struct Name {
-    #[diesel(sql_type = Text)]
-    name: String,
-}
-
-#[derive(QueryableByName)]
-struct Count {
-    #[diesel(sql_type = BigInt)]
-    count: i64,
-}
-
-/// No row of PostgreSQL holds the number, as text or as bytes.
-fn assert_in_no_row(folder: &Path, plain: &str) {
-    let Some(url) = store::url(folder) else { return };
-    let mut connection = PgConnection::establish(&url).expect("the database");
-    let tables = "SELECT table_name::text AS name FROM information_schema.tables WHERE table_schema = 'public'";
-    let tables: Vec<Name> = sql_query(tables).load(&mut connection).expect("tables");
-    assert!(tables.len() > 10);
-    let (part, bytes) = (&plain[1..17], plain[1..17].bytes().map(|byte| format!("{byte:02x}")).collect::<String>());
-    for Name { name } in tables {
-        let query = format!(
-            "SELECT count(*) AS count FROM {name} AS r WHERE r::text LIKE '%{part}%' OR r::text LIKE '%{bytes}%'"
-        );
-        let found: Count = sql_query(query).get_result(&mut connection).expect("a count");
-        assert_eq!(found.count, 0, "{name} holds the number");
-    }
-}
-
 fn verified(town: &Town) -> String {
     let said = program::about(&town.data_folder(), &["verify"]).output().expect("the binary runs");
     Said::of(said).well()
@@ -142,7 +93,7 @@ fn a_number_recorded_offline_is_sealed_on_the_phone_and_found_by_the_call_centre
     assert!(!wrong.error.contains("1949"), "{wrong:?}");
     correction(&format!("citizen_number={NUMBER}")).well();
     assert!(phone(&li, &["show", &household_text]).well().contains("citizen_number=(sealed)"));
-    assert_nowhere_in(&li, NUMBER);
+    assert_nowhere_in(&li, inside(NUMBER));
 
     server.restart();
     phone(&li, &["sync"]).well();
@@ -156,9 +107,9 @@ fn a_number_recorded_offline_is_sealed_on_the_phone_and_found_by_the_call_centre
 
     server.end();
     assert!(verified(&town).contains(" 0 differences"));
-    assert_nowhere_in(&town.data_folder(), NUMBER);
-    assert_nowhere_in(&li, NUMBER);
-    assert_in_no_row(&town.data_folder(), NUMBER);
+    assert_nowhere_in(&town.data_folder(), inside(NUMBER));
+    assert_nowhere_in(&li, inside(NUMBER));
+    assert_in_no_row(&town.data_folder(), inside(NUMBER));
 }
 
 #[test]
@@ -220,7 +171,7 @@ fn what_cannot_be_read_is_kept_and_says_so_until_its_key_is_there() {
         assert!(!refused.body.to_string().contains("1949"), "{refused:?}");
     }
     server.end();
-    assert_nowhere_in(&town.data_folder(), NUMBER);
+    assert_nowhere_in(&town.data_folder(), inside(NUMBER));
 
     // A node without the registry's keys does not begin.
     let said = program::about(&town.data_folder(), &["serve"])

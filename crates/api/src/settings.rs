@@ -9,7 +9,7 @@
 //! | `REDIS_URL` | with several nodes on one database: the Redis by which they hint at each other's changes, `redis://HOST:PORT/`, or `rediss://` with TLS | none: each node looks at the database every second |
 //! | `GRIDWORK_REDIS_CA_FILE` | file of the certificates (PEM) of the authorities, one of which must have signed that of a `rediss://` | those that the machine trusts |
 //! | `GRIDWORK_TOKEN_SECRET` | secret under which access tokens are signed, at least 32 bytes | made once, kept in the folder as `token-secret`, readable by its owner alone |
-//! | `GRIDWORK_SEALING_KEYS` | the keys that seal, open and find citizen numbers, as `gridwork keys make` prints them: the same for all nodes of one registry | made once, kept in the folder as `sealing-keys`, readable by its owner alone |
+//! | `GRIDWORK_SEALING_KEYS` | the keys that seal, open and find citizen numbers, and seal second factors and what waits or was refused, as `gridwork keys make` prints them: the same for all nodes of one registry | made once, kept in the folder as `sealing-keys`, readable by its owner alone |
 //! | `GRIDWORK_ADMINISTRATOR_TOTP` | whether administrators need one-time codes: `required`, or `optional` for those who try it out | `required` |
 //! | `GRIDWORK_BREAK_GLASS_S` | seconds for which somebody reads beyond the own areas in an emergency, 1 to 3,600 | 3,600 |
 //! | `GRIDWORK_WORKERS` | threads that serve requests, 1 to 256 | one for each processor |
@@ -283,12 +283,13 @@ impl Settings {
         }
     }
 
-    /// Adds a pair of keys to those of the folder: it seals from the next start on.
+    /// Writes keys into the folder in place of those that are there, which must be among them: what is sealed to a key that
+    /// is gone stays shut.
     ///
     /// # Errors
-    /// [`SecretError`] if they cannot be read or written.
-    pub fn rotate_keys(&self) -> Result<Keyring, SecretError> {
-        sealing_keys::rotate(&self.data_dir)
+    /// [`SecretError`] if they cannot be written.
+    pub fn replace_keys(&self, keys: &Keyring) -> Result<(), SecretError> {
+        sealing_keys::replace_all(&self.data_dir, keys)
     }
 
     /// The registry's settings, with the keys.

@@ -25,6 +25,7 @@ use crate::settings::{OpenError, Settings};
 use connection::{Begin, begin, finish, give_up, transact};
 use diesel::r2d2::{Pool, PooledConnection};
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
+use gridwork_domain::sealed_number::KeyId;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -75,6 +76,15 @@ pub enum StoreError {
     /// The operating system has no random bytes.
     #[error("the operating system gave no random bytes")]
     Entropy,
+    /// What is needed is sealed to a key that is not here. Nothing was done.
+    #[error(
+        "what this needs is sealed to the key {0}, which this node lacks: put back the file sealing-keys, or give all \
+         nodes the same GRIDWORK_SEALING_KEYS, and start it again"
+    )]
+    KeyMissing(KeyId),
+    /// The registry was opened without keys. Nothing was done.
+    #[error("this needs the registry's sealing keys, and it was opened without any")]
+    NoKeys,
 }
 
 impl StoreError {

@@ -12,10 +12,11 @@ mod tests;
 use crate::audit::{Step, Subject, note};
 use crate::database::{Connection, DocumentBlob, HashBlob, Id, StoreError, fails_as_the_store_does};
 use crate::figures::add;
-use crate::held::{HeldRow, NO_STEP, News, TOO_MANY_HELD, digest, too_many_held, waits_for};
+use crate::held::{HeldRow, NO_STEP, News, TOO_MANY_HELD, too_many_held, waits_for};
 use crate::idempotency::Keep;
 use crate::ledger::Ledger;
 use crate::log::{Sender, key};
+use crate::refused::Because;
 use crate::registry::Registry;
 use crate::tables::{held, quarantine};
 use crate::{KeptState, Reach};
@@ -95,7 +96,8 @@ struct Refused {
     received_at: i64,
     last_contact: i64,
     home: Id,
-    bytes: Vec<u8>,
+    id: Id,
+    sealed: Vec<u8>,
 }
 
 impl Refused {
@@ -225,18 +227,21 @@ fn note_decided(
 impl Ledger<'_> {
     fn release_kept(&self, id: KeptId, kept: Kept) -> Result<Decided, StoreError> {
         let key = key_of(&kept)?;
-        let (sender, offered, before) = match &kept {
+        let (sender, scope, bytes, before) = match &kept {
             Kept::Refused(row) => {
                 self.take_out(row)?;
-                let offered = Offered { key, scope: row.scope.into(), bytes: &row.bytes };
-                (row.sender(self.now), offered, Some(row.as_ref()))
+                let row = row.as_ref();
+                (row.sender(self.now), row.scope, self.open_kept(row.id, &row.sealed)?, Some(row))
             }
             Kept::Waits(row) => {
                 self.release(row)?;
                 let sender = Sender { at: self.now, ..row.sender() };
-                (sender, Offered { key, scope: row.scope.into(), bytes: &row.bytes }, None)
+                (sender, row.scope, self.open_kept(row.id, &row.sealed)?, None)
             }
         };
+        // Then all stays where it was; it can still be discarded.
+        let bytes = bytes.ok_or_else(|| StoreError::Unreadable(format!("the bytes of the kept change {id}")))?;
+        let offered = Offered { key, scope: scope.into(), bytes: &bytes };
         let mut decided = Decided { id, released: Some(Released::Refused), code: None, detail: None, with_it: 0 };
         match self.judge(&sender, &offered)? {
             Ok(Verdict::Known(_)) => decided.released = Some(Released::Known),
@@ -259,7 +264,7 @@ impl Ledger<'_> {
                 // It stays as it came, with why it was refused this time.
                 let at = before.map_or(sender.at, |row| Instant::from_ms(row.received_at));
                 let sender = Sender { at, ..sender };
-                self.keep_refused(&sender, &offered, refusal.hash, code, step, &refusal.detail)?;
+                self.keep_refused(&sender, &offered, refusal.hash, Because { code, step, detail: &refusal.detail })?;
                 if let Some(hash) = refusal.hash {
                     // What waited for it waits in vain.
                     self.settle([News::Refused { key, hash }].into())?;
@@ -290,7 +295,8 @@ impl Ledger<'_> {
         // Whatever the cap of what is refused: this one is kept already, and its device may have let it go.
         let at = before.map_or(sender.at, |row| Instant::from_ms(row.received_at));
         let (sender, detail) = (Sender { at, ..*sender }, too_many_held());
-        self.keep_refused(&sender, offered, Some(hash), TOO_MANY_HELD, NO_STEP, &detail)?;
+        let because = Because { code: TOO_MANY_HELD, step: NO_STEP, detail: &detail };
+        self.keep_refused(&sender, offered, Some(hash), because)?;
         (decided.code, decided.detail) = (Some(TOO_MANY_HELD.to_owned()), Some(detail));
         Ok(())
     }
@@ -310,9 +316,10 @@ impl Ledger<'_> {
             for (digest, ..) in builds.on(hash).iter().filter(|(.., code)| code == WITH_ANOTHER) {
                 // It may be merged by now, since it builds on several.
                 let Some(row) = self.refused(&key, *digest)? else { continue };
+                let Some(bytes) = self.open_kept(row.id, &row.sealed)? else { continue };
                 self.take_out(&row)?;
                 let sender = row.sender(self.now);
-                let offered = Offered { key, scope: row.scope.into(), bytes: &row.bytes };
+                let offered = Offered { key, scope: row.scope.into(), bytes: &bytes };
                 match self.judge(&sender, &offered)? {
                     Ok(Verdict::Merge(merge)) => {
                         self.merge_at_last(&key, &merge, &sender)?;
@@ -343,10 +350,9 @@ impl Ledger<'_> {
             Kept::Refused(row) => (row.digest, row.change.map(ChangeHash::from)),
             Kept::Waits(row) => {
                 self.release(&row)?;
-                let (sender, hash) = (row.sender(), ChangeHash::from(row.hash));
-                let offered = Offered { key, scope: row.scope.into(), bytes: &row.bytes };
-                self.keep_refused(&sender, &offered, Some(hash), DISCARDED, NO_STEP, "it waited")?;
-                (digest(&row.bytes), Some(hash))
+                let (digest, hash) = (row.digest, ChangeHash::from(row.hash));
+                self.keep_refused_held(*row, Because { code: DISCARDED, step: NO_STEP, detail: "it waited" })?;
+                (digest, Some(hash))
             }
         };
         self.mark_discarded(&key, digest, by, why)?;
@@ -397,7 +403,7 @@ impl Ledger<'_> {
     fn put_back(&self, row: &Refused, sender: &Sender, offered: &Offered<'_>) -> Result<(), StoreError> {
         let sender = Sender { at: Instant::from_ms(row.received_at), ..*sender };
         let hash = row.change.map(ChangeHash::from);
-        self.keep_refused(&sender, offered, hash, &row.code, NO_STEP, &row.detail)
+        self.keep_refused(&sender, offered, hash, Because { code: &row.code, step: NO_STEP, detail: &row.detail })
     }
 
     /// What was refused of a document and not decided about; read once for each decision, and without its bytes.

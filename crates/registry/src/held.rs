@@ -1,14 +1,16 @@
-//! Changes that wait, and changes that were refused.
+//! Changes that wait, and what becomes of any that is handed in.
 //!
 //! What waits is judged again when what it waits for is merged, and refused when that is refused. Nothing is thrown
 //! away: beyond its caps a device keeps its edits itself, and is told so.
 //!
 //! **Invariant:** after [`Ledger::settle`], nothing is held that could be merged.
 
-use crate::database::{Blob, DocumentBlob, HashBlob, Id, StoreError, on_each};
+use crate::database::{DocumentBlob, HashBlob, Id, StoreError, on_each};
 use crate::judge_view::JudgeView;
+use crate::label::digest;
 use crate::ledger::Ledger;
 use crate::log::{Sender, columns, key};
+use crate::refused::Because;
 use crate::registry::SCHEMA;
 use crate::tables::{document, held, quarantine};
 use diesel::prelude::*;
@@ -17,13 +19,10 @@ use gridwork_domain::instant::Instant;
 use gridwork_sync::document::{ActorId, ChangeHash, DocumentKey, DocumentKind};
 use gridwork_sync::guard::scan::{Limits, scan};
 use gridwork_sync::guard::{Merge, Missing, Offered, Refusal, Rules, Verdict, judge};
-use sha2::{Digest, Sha256};
 use std::collections::VecDeque;
 
 /// Changes of one device that are held at a time: a month of offline work whose first change was lost.
 pub(crate) const MOST_HELD: i64 = 1_000;
-/// Refused changes of one device that are kept, 16 MB at the most. Beyond, the device alone keeps its edits.
-pub(crate) const MOST_QUARANTINED: i64 = 2_000;
 /// How long a change waits before it is quarantined.
 pub(crate) const HELD_MS: i64 = 7 * 24 * 60 * 60 * 1_000;
 /// Expired changes that one job takes up at most.
@@ -41,11 +40,6 @@ pub(crate) const NO_STEP: i32 = 6;
 /// Why no more of a device's changes wait, as a sentence.
 pub(crate) fn too_many_held() -> String {
     format!("{MOST_HELD} changes of this device wait already")
-}
-
-/// A text as both databases take it: PostgreSQL has no NUL, and a refusal may repeat keys of a hostile change.
-pub(crate) fn storable(text: &str) -> String {
-    text.replace('\0', "\u{fffd}")
 }
 
 /// What became of a change that was handed in.
@@ -78,11 +72,12 @@ pub(crate) struct HeldRow {
     received_at: i64,
     last_contact: i64,
     expires_at: i64,
-    pub(crate) bytes: Vec<u8>,
-    id: Id,
+    pub(crate) digest: HashBlob,
+    pub(crate) sealed: Vec<u8>,
+    pub(crate) id: Id,
     pub(crate) home: Id,
-    depends_on: Vec<u8>,
-    size: i64,
+    pub(crate) depends_on: Vec<u8>,
+    pub(crate) size: i64,
 }
 
 impl HeldRow {
@@ -131,7 +126,8 @@ impl Ledger<'_> {
             }
             Ok(Verdict::Quarantine(refusal)) => {
                 let step = i32::from(refusal.code.step());
-                self.quarantine(sender, offered, refusal.hash, refusal.code.word(), step, &refusal.detail)?;
+                let because = Because { code: refusal.code.word(), step, detail: &refusal.detail };
+                self.quarantine(sender, offered, refusal.hash, because)?;
                 news.extend(refusal.hash.map(|hash| News::Refused { key: offered.key, hash }));
                 Fate::Quarantined(refusal.hash, refusal.code.word().to_owned())
             }
@@ -184,8 +180,9 @@ impl Ledger<'_> {
         for row in expired {
             let key = key(row.document, row.epoch)?;
             let detail = format!("it waited {} days for what never came ({})", HELD_MS / 86_400_000, row.code);
-            self.refuse_held(&key, &row, EXPIRED, NO_STEP, &detail)?;
-            news.push_back(News::Refused { key, hash: row.hash.into() });
+            let hash = row.hash.into();
+            self.refuse_held(row, Because { code: EXPIRED, step: NO_STEP, detail: &detail })?;
+            news.push_back(News::Refused { key, hash });
         }
         self.settle(news).map(|_| ())
     }
@@ -246,7 +243,9 @@ impl Ledger<'_> {
             for row in self.waiting_for(&one)? {
                 let key = key(row.document, row.epoch)?;
                 let sender = row.sender();
-                let offered = Offered { key, scope: ScopeId::from(row.scope), bytes: &row.bytes };
+                // What is damaged stays, named by the log and by verify.
+                let Some(bytes) = self.open_kept(row.id, &row.sealed)? else { continue };
+                let offered = Offered { key, scope: ScopeId::from(row.scope), bytes: &bytes };
                 match self.judge(&sender, &offered)? {
                     Err(_) => self.wait_on(&row, key.id.as_bytes(), FROZEN)?,
                     Ok(Verdict::Known(_)) => drop(self.release(&row)?),
@@ -259,8 +258,9 @@ impl Ledger<'_> {
                     Ok(Verdict::Hold(_, missing)) => self.wait_on(&row, &waits_for(&missing), missing.word())?,
                     Ok(Verdict::Quarantine(refusal)) => {
                         let step = i32::from(refusal.code.step());
-                        self.refuse_held(&key, &row, refusal.code.word(), step, &refusal.detail)?;
-                        news.push_back(News::Refused { key, hash: row.hash.into() });
+                        let hash = row.hash.into();
+                        self.refuse_held(row, Because { code: refusal.code.word(), step, detail: &refusal.detail })?;
+                        news.push_back(News::Refused { key, hash });
                     }
                 }
             }
@@ -303,7 +303,8 @@ impl Ledger<'_> {
         if self.hold_if_there_is_room(sender, offered, hash, waits_for, code)? {
             return Ok(Fate::Held(hash, code));
         }
-        self.quarantine(sender, offered, Some(hash), TOO_MANY_HELD, NO_STEP, &too_many_held())?;
+        let because = Because { code: TOO_MANY_HELD, step: NO_STEP, detail: &too_many_held() };
+        self.quarantine(sender, offered, Some(hash), because)?;
         Ok(Fate::Quarantined(Some(hash), TOO_MANY_HELD.to_owned()))
     }
 
@@ -343,7 +344,8 @@ impl Ledger<'_> {
             received_at: sender.at.ms(),
             last_contact: sender.last_contact.ms(),
             expires_at: sender.at.plus_ms(HELD_MS).ms(),
-            bytes: offered.bytes.to_vec(),
+            digest: label.digest,
+            sealed: label.sealed,
             id: label.id,
             home: label.home,
             depends_on: label.depends_on,
@@ -372,90 +374,12 @@ impl Ledger<'_> {
         Ok(self.query(|connection| diesel::delete(this).execute(connection))? == 1)
     }
 
-    fn refuse_held(
-        &self,
-        key: &DocumentKey,
-        row: &HeldRow,
-        code: &str,
-        step: i32,
-        detail: &str,
-    ) -> Result<(), StoreError> {
-        if !self.release(row)? {
+    fn refuse_held(&self, row: HeldRow, because: Because<'_>) -> Result<(), StoreError> {
+        if !self.release(&row)? {
             return Ok(()); // another node has merged it, or refused it, meanwhile
         }
-        let sender = row.sender();
-        let offered = Offered { key: *key, scope: ScopeId::from(row.scope), bytes: &row.bytes };
         // Whatever the device's cap: it was told that this waits, and may have let it go.
-        self.keep_refused(&sender, &offered, Some(row.hash.into()), code, step, detail)
-    }
-
-    /// Keeps a refused change, as far as the device's cap allows.
-    fn quarantine(
-        &self,
-        sender: &Sender,
-        offered: &Offered<'_>,
-        hash: Option<ChangeHash>,
-        code: &str,
-        step: i32,
-        detail: &str,
-    ) -> Result<(), StoreError> {
-        let of_device = quarantine::device.eq(sender.device.map(Id::from)).and(quarantine::decided_at.is_null());
-        let of_device = quarantine::table.filter(of_device).count();
-        let kept: i64 = self.query(|connection| of_device.get_result(connection))?;
-        if kept >= MOST_QUARANTINED {
-            tracing::warn!(staff = %sender.staff, "a device has reached its cap of quarantined changes");
-            return Ok(());
-        }
-        self.keep_refused(sender, offered, hash, code, step, detail)
-    }
-
-    /// Keeps a refused change.
-    ///
-    /// # Errors
-    /// As the store says.
-    pub(crate) fn keep_refused(
-        &self,
-        sender: &Sender,
-        offered: &Offered<'_>,
-        hash: Option<ChangeHash>,
-        code: &str,
-        step: i32,
-        detail: &str,
-    ) -> Result<(), StoreError> {
-        let (document, epoch) = columns(&offered.key);
-        let label = self.label(sender, offered)?;
-        let row = (
-            (quarantine::document.eq(document), quarantine::epoch.eq(epoch)),
-            quarantine::digest.eq(digest(offered.bytes)),
-            quarantine::change.eq(hash.map(HashBlob::from)),
-            (quarantine::code.eq(code), quarantine::step.eq(step), quarantine::detail.eq(storable(detail))),
-            quarantine::scope.eq(Id::from(offered.scope)),
-            (quarantine::staff.eq(Id::from(sender.staff)), quarantine::device.eq(sender.device.map(Id::from))),
-            (quarantine::received_at.eq(sender.at.ms()), quarantine::last_contact.eq(sender.last_contact.ms())),
-            quarantine::bytes.eq(offered.bytes),
-            (quarantine::id.eq(label.id), quarantine::home.eq(label.home)),
-            (quarantine::depends_on.eq(label.depends_on), quarantine::size.eq(label.size)),
-        );
-        self.query(|connection| {
-            let insert = diesel::insert_into(quarantine::table).values(row).on_conflict_do_nothing();
-            on_each!(connection, |one| insert.execute(one))
-        })?;
-        self.any_quarantined.set(true);
-        Ok(())
-    }
-
-    /// The code under which this device's change was refused before: a retry gets the same verdict, unless it was refused
-    /// for nothing but waiting.
-    fn known_refusal(&self, sender: &Sender, offered: &Offered<'_>) -> Result<Option<String>, StoreError> {
-        if !self.any_quarantined.get() {
-            return Ok(None);
-        }
-        let (document, epoch) = columns(&offered.key);
-        let this = quarantine::table
-            .find((document, epoch, digest(offered.bytes)))
-            .filter(quarantine::device.eq(sender.device.map(Id::from)))
-            .filter(quarantine::code.ne_all([EXPIRED, TOO_MANY_HELD]));
-        self.query(|connection| this.select(quarantine::code).get_result(connection).optional())
+        self.keep_refused_held(row, because)
     }
 
     /// Merges a change, and takes it out of what waits and what was refused: it, or another device, may have been
@@ -479,10 +403,6 @@ impl Ledger<'_> {
         }
         Ok(())
     }
-}
-
-pub(crate) fn digest(bytes: &[u8]) -> HashBlob {
-    Blob(Sha256::digest(bytes).into())
 }
 
 pub(crate) fn waits_for(missing: &Missing) -> Vec<u8> {

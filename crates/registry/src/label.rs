@@ -1,16 +1,18 @@
-//! What staff at a desk see of a change that is kept, and by what they name it.
+//! What staff at a desk see of a change that is kept, by what they name it, and its bytes, sealed.
 //!
 //! It knows bytes and documents' homes, not why the change is kept.
 //!
 //! **Invariant:** the same change of the same document has the same id, waiting or refused.
 
-use crate::database::{Blob, DocumentBlob, Id, StoreError};
+use crate::database::{Blob, DocumentBlob, HashBlob, Id, StoreError};
 use crate::ledger::Ledger;
 use crate::log::{Sender, columns};
+use crate::sealing::at_rest;
 use crate::tables::{document, held, quarantine};
 use diesel::prelude::*;
 use gridwork_domain::id::{HouseholdId, ScopeId};
-use gridwork_sync::document::DocumentId;
+use gridwork_sealing::Purpose;
+use gridwork_sync::document::{DocumentId, DocumentKey};
 use gridwork_sync::guard::Offered;
 use gridwork_sync::guard::scan::{Limits, scan};
 use sha2::{Digest, Sha256};
@@ -25,6 +27,10 @@ pub(crate) struct Label {
     pub(crate) depends_on: Vec<u8>,
     /// Bytes.
     pub(crate) size: i64,
+    /// SHA-256 of the bytes.
+    pub(crate) digest: HashBlob,
+    /// The bytes, sealed.
+    pub(crate) sealed: Vec<u8>,
 }
 
 impl Ledger<'_> {
@@ -34,9 +40,12 @@ impl Ledger<'_> {
     /// As the store says.
     pub(crate) fn label(&self, sender: &Sender, offered: &Offered<'_>) -> Result<Label, StoreError> {
         let scanned = scan(offered.bytes, &Limits::DEFAULT);
+        let id = id_of(offered);
         Ok(Label {
-            id: id_of(offered),
-            home: self.desk_of(sender, offered)?,
+            id,
+            home: self.desk_of(sender, offered.key, offered.scope)?,
+            digest: digest(offered.bytes),
+            sealed: at_rest::seal(&self.keys, Purpose::KeptChange, id, offered.bytes)?,
             depends_on: scanned.map_or_else(|_| Vec::new(), |scanned| scanned.dependencies.concat()),
             size: i64::try_from(offered.bytes.len()).unwrap_or(i64::MAX),
         })
@@ -44,16 +53,16 @@ impl Ledger<'_> {
 
     /// The grid whose staff decide about a change that is kept: where its document, or at least its household, is at
     /// home; for a household that nobody knows, where its sender works.
-    fn desk_of(&self, sender: &Sender, offered: &Offered<'_>) -> Result<Id, StoreError> {
-        let household = DocumentId::household(offered.key.id.subject());
-        for key in [offered.key, household.into()] {
+    pub(crate) fn desk_of(&self, sender: &Sender, key: DocumentKey, scope: ScopeId) -> Result<Id, StoreError> {
+        let household = DocumentId::household(key.id.subject());
+        for key in [key, household.into()] {
             // Not by way of what is remembered: the row may be one that cannot be read as a whole.
             let this = document::table.find(columns(&key)).select(document::home);
             if let Some(home) = self.query(|connection| this.get_result(connection).optional())? {
                 return Ok(home);
             }
         }
-        Ok(self.desk_of_sender(sender, offered.scope)?.into())
+        Ok(self.desk_of_sender(sender, scope)?.into())
     }
 
     /// Has the desk of a household's grid decide about all that is kept about it, now that it is known where that is.
@@ -82,6 +91,19 @@ impl Ledger<'_> {
         }
         Ok(())
     }
+
+    /// The bytes of a kept change; none if they are damaged.
+    ///
+    /// # Errors
+    /// [`StoreError::KeyMissing`].
+    pub(crate) fn open_kept(&self, id: Id, sealed: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(at_rest::open(&self.keys, Purpose::KeptChange, id, sealed)?.ok())
+    }
+}
+
+/// SHA-256 of a change's bytes.
+pub(crate) fn digest(bytes: &[u8]) -> HashBlob {
+    Blob(Sha256::digest(bytes).into())
 }
 
 fn id_of(offered: &Offered<'_>) -> Id {

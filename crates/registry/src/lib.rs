@@ -42,6 +42,7 @@ mod precinct;
 mod progress;
 mod projection;
 mod query;
+mod refused;
 mod registry;
 mod reveal;
 mod sealing;

@@ -1,9 +1,12 @@
 //! The keys of sealed citizen numbers, and the registry that they belong to.
 //!
-//! The registry notes the ids of the keys that it was ever opened with, so that a node without one of them is told at its
-//! start, and not by numbers that cannot be read. It does not know where keys are kept.
+//! The registry notes the ids of the keys to which it may ever have sealed, so that a node without one of them is told at
+//! its start, and not by numbers that cannot be read. Keys that only open are not among them: while they come to one node
+//! after the other, those without them may still start. It does not know where keys are kept.
 //!
-//! **Invariant:** a registry that was opened with keys is never opened with fewer.
+//! **Invariant:** a registry that was opened with keys that seal is never opened without them.
+
+pub(crate) mod at_rest;
 
 use crate::database::{Blob, Connection, Id, StoreError};
 use crate::projection::{household_rows, write_household};
@@ -12,6 +15,7 @@ use crate::settings::OpenError;
 use crate::snapshot;
 use crate::tables::{actor, conflict, document, resident, sealing_key};
 use diesel::prelude::*;
+use gridwork_domain::citizen_number::CitizenNumber;
 use gridwork_domain::household::RecordPath;
 use gridwork_domain::id::{HouseholdId, ScopeId};
 use gridwork_domain::schema::CITIZEN_NUMBER;
@@ -25,6 +29,22 @@ impl Registry {
     /// The key to which citizen numbers are sealed now; none if the registry was opened without keys.
     pub fn sealing_key(&self) -> Option<PublicKey> {
         self.sealing.current()
+    }
+
+    /// Seals a citizen number to that key.
+    ///
+    /// # Errors
+    /// [`StoreError::NoKeys`], [`StoreError::Entropy`].
+    pub fn seal_number(&self, number: &CitizenNumber) -> Result<SealedNumber, StoreError> {
+        at_rest::seal_number(&self.sealing, number)
+    }
+
+    /// What is mixed into the ids of a roster's households.
+    ///
+    /// # Errors
+    /// [`StoreError::NoKeys`].
+    pub fn roster_secret(&self) -> Result<[u8; 32], StoreError> {
+        self.sealing.roster_secret().ok_or(StoreError::NoKeys)
     }
 }
 
@@ -52,7 +72,7 @@ pub(crate) fn check(connection: &mut Connection, keys: &Keyring) -> Result<Resul
 /// As the store says.
 pub(crate) fn note(connection: &mut Connection, keys: &Keyring, now: i64) -> Result<(), StoreError> {
     let noted: Vec<Blob<8>> = sealing_key::table.select(sealing_key::id).load(connection)?;
-    let sealing = keys.public_keys().map(|key| (key.id(), false));
+    let sealing = keys.keys_that_sealed().map(|key| (key.id(), false));
     let all = sealing.chain(keys.lookup_id().map(|id| (id, true)));
     for (id, finds) in all.filter(|(id, _)| !noted.contains(&Blob(id.0))) {
         let row = (sealing_key::id.eq(Blob(id.0)), sealing_key::finds.eq(finds), sealing_key::noted_at.eq(now));

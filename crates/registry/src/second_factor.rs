@@ -1,7 +1,8 @@
 //! The second factor of staff: one-time codes by the clock (TOTP, RFC 6238; SHA-1, six digits, thirty seconds, which is
 //! what authenticator apps read).
 //!
-//! A secret counts once its owner has shown a code of it. It has to be kept readable: codes are computed from it.
+//! A secret counts once its owner has shown a code of it. Codes are computed from it, so it is kept, sealed to the
+//! registry's key and bound to its owner; without the key no code is right or wrong, and nobody comes in who needs one.
 //!
 //! **Invariant:** a code is good once: the step of the last one that was taken is kept, and none before it is taken again.
 
@@ -11,12 +12,14 @@ use crate::database::{Connection, Id, StoreError, fails_as_the_store_does};
 use crate::entropy::random;
 use crate::precinct::Precinct;
 use crate::registry::Registry;
+use crate::sealing::at_rest;
 use crate::session::end_all;
 use crate::sign_in::count_failure;
 use crate::tables::{second_factor, session};
 use diesel::prelude::*;
 use gridwork_domain::id::{SessionId, StaffId};
 use gridwork_domain::instant::Instant;
+use gridwork_sealing::{Keyring, Purpose};
 use totp_rs::{Algorithm, Builder, Secret, Totp};
 
 /// Seconds for which a code holds.
@@ -67,8 +70,9 @@ impl Registry {
     /// [`SecondFactorError::Exists`].
     pub async fn begin_second_factor(&self, of: StaffId, now: Instant) -> Result<NewSecret, SecondFactorError> {
         let secret: [u8; SECRET_BYTES] = random()?;
+        let sealed = at_rest::seal(&self.sealing, Purpose::SecondFactor, of.into(), &secret)?;
         let sign_in = self.database.write(move |connection| {
-            if secret_of(connection, of)?.is_some_and(|(_, confirmed)| confirmed) {
+            if has_second_factor(connection, of)? {
                 return Err(SecondFactorError::Exists);
             }
             let staff = find_staff(connection, of)?.ok_or(SecondFactorError::NotBegun)?;
@@ -76,7 +80,7 @@ impl Registry {
             diesel::delete(this).execute(connection)?;
             let row = (
                 second_factor::staff.eq(Id::from(of)),
-                second_factor::secret.eq(secret.as_slice()),
+                second_factor::secret.eq(&sealed),
                 second_factor::made_at.eq(now.ms()),
                 second_factor::last_step.eq(0),
             );
@@ -101,6 +105,7 @@ impl Registry {
         code: String,
         now: Instant,
     ) -> Result<(), SecondFactorError> {
+        let keys = self.sealing.clone();
         let confirmed = self.database.write(move |connection| {
             match secret_of(connection, of)? {
                 None => return Err(SecondFactorError::NotBegun),
@@ -110,7 +115,7 @@ impl Registry {
             if is_locked(connection, of, now)? {
                 return Ok(false);
             }
-            if !use_code(connection, of, &code, now)? {
+            if !use_code(connection, &keys, of, &code, now)? {
                 // Not an error of the write: it would take the count back.
                 count_failure(connection, of, now)?;
                 return Ok(false);
@@ -165,9 +170,17 @@ pub(crate) fn has_second_factor(connection: &mut Connection, of: StaffId) -> Res
 /// Takes a code, if it is one of now and none since it was taken.
 ///
 /// # Errors
-/// As the store says.
-pub(crate) fn use_code(connection: &mut Connection, of: StaffId, code: &str, now: Instant) -> Result<bool, StoreError> {
-    let Some((secret, _)) = secret_of(connection, of)? else { return Ok(false) };
+/// [`StoreError::KeyMissing`] and [`StoreError::Unreadable`] if the secret cannot be opened: then no code is taken.
+pub(crate) fn use_code(
+    connection: &mut Connection,
+    keys: &Keyring,
+    of: StaffId,
+    code: &str,
+    now: Instant,
+) -> Result<bool, StoreError> {
+    let Some((sealed, _)) = secret_of(connection, of)? else { return Ok(false) };
+    let damaged = |error| StoreError::Unreadable(format!("the second factor of {of} cannot be opened: {error}"));
+    let secret = at_rest::open(keys, Purpose::SecondFactor, of.into(), &sealed)?.map_err(damaged)?;
     let Some(step) = step_of(secret, code, now) else { return Ok(false) };
     // Of two who come with one code at the same time the other finds that it was taken.
     let unused = second_factor::table.find(Id::from(of)).filter(second_factor::last_step.lt(step));

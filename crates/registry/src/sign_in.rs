@@ -22,6 +22,7 @@ use diesel::prelude::*;
 use gridwork_domain::id::StaffId;
 use gridwork_domain::instant::Instant;
 use gridwork_domain::staff::{Staff, is_sign_in_name};
+use gridwork_sealing::Keyring;
 use std::sync::LazyLock;
 
 /// Wrong passwords in a row after which a name is locked.
@@ -88,8 +89,10 @@ impl Registry {
         let hash = known.as_ref().map(|(_, hash)| hash.clone());
         let right = self.hash(move || is_password(&password, hash.as_deref().unwrap_or(&NOBODY))).await?;
         let tried = known.map(|(of, hash)| Tried { of: of.into(), hash, right });
-        let new = NewSession::draw(now)?;
-        self.database.write(move |connection| judge(connection, tried.as_ref(), code.as_deref(), &new, now)).await
+        let (new, keys) = (NewSession::draw(now)?, self.sealing.clone());
+        let judge =
+            move |connection: &mut Connection| judge(connection, &keys, tried.as_ref(), code.as_deref(), &new, now);
+        self.database.write(judge).await
     }
 
     /// Runs `work`, which hashes a password, with not too many others at a time.
@@ -116,9 +119,10 @@ impl Registry {
 /// whether the hash is still theirs, and whether they have a second factor by now; if all is right, the session begins.
 ///
 /// # Errors
-/// As the store says.
+/// As the store says; [`StoreError::KeyMissing`] for a code whose secret cannot be opened here.
 pub(crate) fn judge(
     connection: &mut Connection,
+    keys: &Keyring,
     tried: Option<&Tried>,
     code: Option<&str>,
     new: &NewSession,
@@ -138,7 +142,7 @@ pub(crate) fn judge(
         return Ok(SignedIn::CodeNeeded);
     }
     let code = code.filter(|_| has_factor);
-    if !right || !code.map_or(Ok(true), |code| use_code(connection, of, code, now))? {
+    if !right || !code.map_or(Ok(true), |code| use_code(connection, keys, of, code, now))? {
         count_failure(connection, of, now)?;
         return Ok(SignedIn::Refused);
     }

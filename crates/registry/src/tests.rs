@@ -1,5 +1,6 @@
 //! A small district on a real file: two grids with a leader each, and a call agent over both.
 
+mod at_rest;
 mod break_glass;
 mod bulk;
 pub(crate) mod database;

@@ -13,6 +13,7 @@ mod chunk;
 mod compare;
 mod documents;
 mod feed;
+mod kept;
 mod words;
 
 use crate::database::{StoreError, read_existing};
@@ -47,6 +48,10 @@ pub struct VerifyReport {
     pub facts: u64,
     /// Words by which households are found, compared.
     pub words: u64,
+    /// Changes that wait or were refused, opened and compared.
+    pub kept: u64,
+    /// Secrets of second factors opened.
+    pub second_factors: u64,
     /// Rows that are not what the log says, at most a thousand.
     pub differences: Vec<Difference>,
     /// How many there are.
@@ -150,6 +155,7 @@ pub fn verify(settings: &Settings) -> Result<VerifyReport, VerifyError> {
             sealing::check(connection, &keys)??;
         }
         feed::check(connection, &mut report)?;
+        kept::check(connection, &keys, &mut report)?;
         let words = Mutex::default();
         for kind in [DocumentKind::Household, DocumentKind::Visits] {
             documents::check(connection, kind, &keys, &words, &mut report)?;

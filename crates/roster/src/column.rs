@@ -17,8 +17,8 @@ pub enum Holds {
     Head,
     /// A field of this container.
     Field(&'static str, &'static str),
-    /// What a roster has and an import leaves out, since it may not be kept in the open.
-    LeftOut,
+    /// The citizen number of a resident, which is kept sealed and in no list.
+    CitizenNumber,
     /// What is there for people's eyes: ordinals, and what an export says besides.
     Nothing,
 }
@@ -159,7 +159,7 @@ pub const COLUMNS: &[Column] = &[
         "身份证号",
         "citizen number",
         &["身份证", "身份证号码", "公民身份号码", "公民身份证号", "证件号码", "证件号"],
-        Holds::LeftOut,
+        Holds::CitizenNumber,
     ),
     column("ordinal", "序号", "no.", &["编号", "no"], Holds::Nothing),
     column("grid_name", "网格名称", "grid name", &["所属网格"], Holds::Nothing),
@@ -246,6 +246,8 @@ mod tests {
             ("Birth Date", "birth_date"),
             ("人户类型", "residence_kind"),
             ("网格编码", "grid"),
+            ("身份证号", "citizen_number"),
+            ("公民身份号码（18位）", "citizen_number"),
         ] {
             assert_eq!(Column::headed(header).map(|column| column.name), Some(name), "{header}");
         }

@@ -1,23 +1,37 @@
 //! From a roster to the edits that register it.
 //!
 //! **Invariant:** ids are made of the file's bytes, the grid and the row: the same file gives the same ids, and two
-//! imports of it at once cannot both be kept. Nobody can compute them without the whole file.
+//! imports of it at once cannot both be kept. Nobody can compute them without the whole file and the registry's secret.
+//! No citizen number is in an edit but sealed.
 
 use crate::roster::{Family, Roster};
+use gridwork_domain::citizen_number::CitizenNumber;
 use gridwork_domain::edit::{Action, Edit, MOST_NEW_RESIDENTS, NewResident};
 use gridwork_domain::id::{EditId, HouseholdId, MembershipId, ResidentId, ScopeId};
 use gridwork_domain::instant::Instant;
+use gridwork_domain::schema::CITIZEN_NUMBER;
+use gridwork_domain::sealed_number::SealedNumber;
 use sha2::{Digest, Sha256};
 
 impl Roster {
     /// The edits that register everybody who is not registered, household by household, each with its grid; none if a
-    /// problem was found.
-    pub fn edits(&self, now: Instant) -> Vec<(ScopeId, Edit)> {
+    /// problem was found. `seal` seals citizen numbers, which takes some 0.1 ms for each.
+    ///
+    /// # Errors
+    /// As `seal` says.
+    pub fn edits<E>(
+        &self,
+        now: Instant,
+        seal: impl Fn(&CitizenNumber) -> Result<SealedNumber, E>,
+    ) -> Result<Vec<(ScopeId, Edit)>, E> {
+        let mut edits = Vec::new();
         if self.findings.problems_found > 0 {
-            return Vec::new();
+            return Ok(edits);
         }
-        let new = self.new_families().filter_map(|family| Some((family.home?, family)));
-        new.flat_map(|(home, family)| self.edits_of(family, now).into_iter().map(move |edit| (home, edit))).collect()
+        for (home, family) in self.new_families().filter_map(|family| Some((family.home?, family))) {
+            edits.extend(self.edits_of(family, now, &seal)?.into_iter().map(|edit| (home, edit)));
+        }
+        Ok(edits)
     }
 
     /// The id that a household gets.
@@ -25,14 +39,23 @@ impl Roster {
         HouseholdId::from_bytes(self.id(family, b"household", family.row))
     }
 
-    fn edits_of(&self, family: &Family, now: Instant) -> Vec<Edit> {
+    fn edits_of<E>(
+        &self,
+        family: &Family,
+        now: Instant,
+        seal: impl Fn(&CitizenNumber) -> Result<SealedNumber, E>,
+    ) -> Result<Vec<Edit>, E> {
         let household = self.household_id(family);
         let mut residents: Vec<NewResident> = Vec::new();
         for person in &family.persons {
+            let mut fields = person.resident.clone();
+            if let Some(number) = &person.number {
+                fields = fields.with(CITIZEN_NUMBER, seal(number)?.to_string().as_str());
+            }
             residents.push(NewResident {
                 resident: ResidentId::from_bytes(self.id(family, b"resident", person.row)),
                 membership: MembershipId::from_bytes(self.id(family, b"membership", person.row)),
-                fields: person.resident.clone(),
+                fields,
                 stay: person.stay.clone(),
             });
         }
@@ -47,7 +70,7 @@ impl Roster {
             household,
             action,
         };
-        std::iter::once(first).chain(others).map(edit).collect()
+        Ok(std::iter::once(first).chain(others).map(edit).collect())
     }
 
     /// 16 bytes as a UUID of version 8 (RFC 9562, 5.8): a hash instead of a time and random bytes.

@@ -3,6 +3,7 @@
 //! **Invariant:** a finding never holds what stands in a cell of a person; lists are bounded, counts are not.
 
 use crate::limits;
+use gridwork_domain::citizen_number::CitizenNumberError;
 
 /// Where something stands in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +45,14 @@ pub enum Reason {
     Reversed,
     /// Not a telephone number.
     NotAPhone,
+    /// Not a citizen number, by this rule.
+    NotACitizenNumber(CitizenNumberError),
+    /// A citizen number that a spreadsheet took for a number, of which it keeps fifteen digits.
+    DigitsLost,
+    /// Another row has the same citizen number.
+    NumberTwice(u32),
+    /// The birth date is not the one in the citizen number.
+    BirthDiffers,
     /// Not a whole number between these.
     NotANumber(i64, i64),
     /// The spreadsheet shows an error such as `#REF!`.
@@ -74,8 +83,6 @@ pub enum Reason {
     VeryOld,
     /// A column that is not known.
     UnknownColumn,
-    /// A column that is not imported.
-    LeftOut,
     /// A second column for the same.
     SecondColumn,
 }
@@ -92,8 +99,8 @@ impl Reason {
                 | Self::AsAbove(_)
                 | Self::NoHead
                 | Self::VeryOld
+                | Self::BirthDiffers
                 | Self::UnknownColumn
-                | Self::LeftOut
         )
     }
 }

@@ -9,6 +9,7 @@ use crate::finding::{Findings, Place, Reason};
 use crate::limits;
 use crate::reading::Said;
 use crate::roster::{Family, Person, text};
+use gridwork_domain::citizen_number::CitizenNumber;
 use gridwork_domain::fields::Fields;
 use std::collections::BTreeMap;
 
@@ -23,6 +24,8 @@ pub(crate) struct Grouping {
     by_key: BTreeMap<Key, usize>,
     /// Name and birth date to the row and household.
     persons: BTreeMap<(String, String), (u32, usize)>,
+    /// Citizen numbers to the rows that first had them.
+    numbers: BTreeMap<CitizenNumber, u32>,
 }
 
 struct Group {
@@ -188,8 +191,14 @@ impl Grouping {
                 }
             }
         }
-        let Said { row, resident, stay, .. } = said;
-        self.families[index].family.persons.push(Person { row, resident, stay });
+        if let Some(number) = &said.number {
+            let first = *self.numbers.entry(number.clone()).or_insert(said.row);
+            if first != said.row {
+                self.findings.add(said.place("citizen_number"), Reason::NumberTwice(first));
+            }
+        }
+        let Said { row, resident, number, stay, .. } = said;
+        self.families[index].family.persons.push(Person { row, resident, number, stay });
     }
 }
 

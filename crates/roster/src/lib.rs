@@ -5,7 +5,8 @@
 //! grids, and what is registered already, are told to it. Today is an argument. (Lists in XLSX take temporary files.)
 //!
 //! **Invariants:** no bytes whatever make it panic outwards or take more memory than [`limits`] say; a finding names a
-//! place in the file and a rule, and never repeats what stands there; the same file gives the same ids.
+//! place in the file and a rule, and never repeats what stands there; the same file gives the same ids. A citizen number
+//! leaves here sealed, and in no list.
 
 mod code_words;
 mod column;

@@ -4,6 +4,7 @@ use crate::finding::{Finding, Reason};
 use crate::limits;
 use crate::mapping::MappingError;
 use crate::table::FileError;
+use gridwork_domain::citizen_number::CitizenNumberError;
 use gridwork_domain::language::Language;
 
 impl Finding {
@@ -36,6 +37,10 @@ impl Reason {
             Self::InTheFuture => "in_the_future",
             Self::Reversed => "reversed",
             Self::NotAPhone => "not_a_phone",
+            Self::NotACitizenNumber(_) => "not_a_citizen_number",
+            Self::DigitsLost => "digits_lost",
+            Self::NumberTwice(_) => "number_twice",
+            Self::BirthDiffers => "birth_differs",
             Self::NotANumber(..) => "not_a_number",
             Self::Error => "error",
             Self::Differs(_) => "differs",
@@ -51,7 +56,6 @@ impl Reason {
             Self::NoHead => "no_head",
             Self::VeryOld => "very_old",
             Self::UnknownColumn => "unknown_column",
-            Self::LeftOut => "left_out",
             Self::SecondColumn => "second_column",
         }
     }
@@ -80,6 +84,10 @@ impl Reason {
             Self::Reversed => "日期早于它的开始：请核对两个日期".into(),
             Self::NotAPhone => "不是电话号码：手机 11 位，座机要有区号；一格只写一个号码".into(),
             Self::NotANumber(from, to) => format!("应为 {from} 到 {to} 之间的整数"),
+            Self::NotACitizenNumber(error) => citizen_number(error),
+            Self::DigitsLost => "被表格当成了数字，末几位已丢失：请把这一列设为文本格式，重新填写".into(),
+            Self::NumberTwice(row) => format!("与第 {row} 行的身份证号相同：每人的号码都不同"),
+            Self::BirthDiffers => "与身份证号里的出生日期不符：请对照证件".into(),
             Self::Error => "表格公式出错：请改成正确的值".into(),
             Self::Differs(row) => format!("与同一户的第 {row} 行不一致"),
             Self::SecondHead(row) => format!("这一户的户主已在第 {row} 行：一户只有一个户主"),
@@ -94,7 +102,6 @@ impl Reason {
             Self::NoHead => "这一户没有户主".into(),
             Self::VeryOld => "年龄超过 120 岁：请核对出生日期".into(),
             Self::UnknownColumn => "不认识这一列，没有导入：可用对应表指明它是什么".into(),
-            Self::LeftOut => "这一列是敏感信息，没有导入".into(),
             Self::SecondColumn => "两列是同一内容：请删去一列，或用对应表指明".into(),
         }
     }
@@ -117,6 +124,12 @@ impl Reason {
                 "is not a telephone number: a mobile has 11 digits, a landline its area code; write one only".into()
             }
             Self::NotANumber(from, to) => format!("must be a whole number from {from} to {to}"),
+            Self::NotACitizenNumber(error) => error.to_string(),
+            Self::DigitsLost => {
+                "was kept as a number and has lost its last digits: format the column as text and type it anew".into()
+            }
+            Self::NumberTwice(row) => format!("row {row} has the same citizen number: each has one of their own"),
+            Self::BirthDiffers => "is not the birth date in the citizen number: compare both with the card".into(),
             Self::Error => "shows an error of a formula: write the value".into(),
             Self::Differs(row) => format!("differs from row {row} of the same household"),
             Self::SecondHead(row) => format!("row {row} is the head of this household already: there is only one"),
@@ -145,9 +158,18 @@ impl Reason {
             Self::NoHead => "nobody is the head of this household".into(),
             Self::VeryOld => "is more than 120 years ago: check the birth date".into(),
             Self::UnknownColumn => "this column is not known and was left out: a mapping can say what it is".into(),
-            Self::LeftOut => "this column is sensitive and was left out".into(),
             Self::SecondColumn => "a second column for the same: delete one, or say in a mapping which it is".into(),
         }
+    }
+}
+
+fn citizen_number(error: &CitizenNumberError) -> String {
+    match error {
+        CitizenNumberError::Length { found } => format!("公民身份号码应为 18 位，现为 {found} 位"),
+        CitizenNumberError::Character { position } => format!("公民身份号码第 {position} 位应为数字（末位可为 X）"),
+        CitizenNumberError::UnknownDivision => "公民身份号码前 6 位不是行政区划代码".into(),
+        CitizenNumberError::BirthDate => "公民身份号码第 7 至 14 位不是出生日期".into(),
+        CitizenNumberError::CheckCharacter => "公民身份号码末位与前 17 位不符：请对照证件".into(),
     }
 }
 

@@ -10,6 +10,7 @@ use crate::mapping::Mapping;
 use crate::roster::Roster;
 use crate::table::{Cell, FileError, Row, rows};
 use crate::value;
+use gridwork_domain::citizen_number::{CitizenNumber, CitizenNumberWarning};
 use gridwork_domain::division_code::{DivisionCode, DivisionLevel};
 use gridwork_domain::fields::Fields;
 use gridwork_domain::schema::{DWELLING, HOUSEHOLD, MEMBERSHIPS, RESIDENTS};
@@ -22,11 +23,12 @@ const FEWEST_HEADERS: usize = 2;
 /// Years that nobody lives.
 const OLDEST_YEARS: i16 = 120;
 
-/// Reads a file. `today` is the date in the district.
+/// Reads a file. `today` is the date in the district; `secret` goes into the ids, so that they tell nothing of what stands
+/// in the file to whoever does not have it, and is the same for one registry for ever.
 ///
 /// # Errors
 /// [`FileError`] for a file that is refused as a whole. Whatever is wrong with its rows is in the roster's findings.
-pub fn read(file: &[u8], mapping: &Mapping, today: Date) -> Result<Roster, FileError> {
+pub fn read(file: &[u8], mapping: &Mapping, today: Date, secret: &[u8; 32]) -> Result<Roster, FileError> {
     let mut reading = Reading { mapping, today, headers: None, grouping: Grouping::default(), rows: 0 };
     let mut titles = 0;
     rows(file, &mut |row| {
@@ -41,7 +43,7 @@ pub fn read(file: &[u8], mapping: &Mapping, today: Date) -> Result<Roster, FileE
     let grid_column = headers.0.values().find(|one| one.column.holds == Holds::Grid);
     let grid_column = grid_column.map(|one| (one.letters.clone(), one.text.clone()));
     let (families, findings) = reading.grouping.finish(headers.has("relation"));
-    let digest = Sha256::digest(file).into();
+    let digest = Sha256::new().chain_update(secret).chain_update(file).finalize().into();
     Roster { families, findings, digest, grid_column }.or_empty()
 }
 
@@ -73,6 +75,7 @@ pub(crate) struct Said {
     pub(crate) dwelling: Fields,
     pub(crate) resident: Fields,
     pub(crate) stay: Fields,
+    pub(crate) number: Option<CitizenNumber>,
     /// Where each column stands.
     places: BTreeMap<&'static str, Place>,
     /// Columns whose cells were refused.
@@ -115,7 +118,6 @@ impl Reading<'_> {
                 Some(None) => {}
                 Some(Some(column)) => match column.holds {
                     Holds::Nothing => {}
-                    Holds::LeftOut => findings.add(place, Reason::LeftOut),
                     _ if known.values().any(|one| one.column == column) => findings.add(place, Reason::SecondColumn),
                     _ => {
                         known.insert(at, Header { column, letters: letters(at), text: shown });
@@ -192,7 +194,8 @@ fn take(said: &mut Said, column: &Column, cell: &Cell) -> Result<(), Reason> {
             };
             fields.0.insert(field.to_owned(), Some(value));
         }
-        Holds::LeftOut | Holds::Nothing => {}
+        Holds::CitizenNumber => said.number = value::citizen_number(cell)?,
+        Holds::Nothing => {}
     }
     Ok(())
 }
@@ -213,6 +216,21 @@ fn check_dates(said: &Said, today: Date, findings: &mut Findings) {
     }
     if born.is_some_and(|born| born.year() + OLDEST_YEARS < today.year()) && died.is_none() {
         findings.add(said.place("birth_date"), Reason::VeryOld);
+    }
+    if let Some(number) = &said.number {
+        let column = "citizen_number";
+        for warning in number.warnings(today) {
+            match warning {
+                CitizenNumberWarning::BornAfterToday => findings.add(said.place(column), Reason::InTheFuture),
+                CitizenNumberWarning::ImplausibleAge if died.is_none() => {
+                    findings.add(said.place(column), Reason::VeryOld);
+                }
+                CitizenNumberWarning::ImplausibleAge => {}
+            }
+        }
+        if born.is_some_and(|born| born != number.birth_date()) {
+            findings.add(said.place("birth_date"), Reason::BirthDiffers);
+        }
     }
     for (column, from, to) in [("died_on", born, died), ("until", since, until)] {
         if from.zip(to).is_some_and(|(from, to)| to < from) {

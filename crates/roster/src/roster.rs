@@ -4,6 +4,7 @@
 
 use crate::finding::{Findings, Place};
 use crate::table::FileError;
+use gridwork_domain::citizen_number::CitizenNumber;
 use gridwork_domain::division_code::DivisionCode;
 use gridwork_domain::fields::Fields;
 use gridwork_domain::id::ScopeId;
@@ -16,7 +17,7 @@ pub struct Roster {
     pub families: Vec<Family>,
     /// What was found in it so far.
     pub findings: Findings,
-    /// Of the file's bytes: SHA-256.
+    /// Of the registry's secret and the file's bytes: SHA-256.
     pub(crate) digest: [u8; 32],
     /// Where each column of a family stands, for what is found later.
     pub(crate) grid_column: Option<(String, String)>,
@@ -48,8 +49,10 @@ pub struct Family {
 pub struct Person {
     /// The row.
     pub row: u32,
-    /// What is known of the person.
+    /// What is known of the person, but for the citizen number.
     pub resident: Fields,
+    /// The citizen number: in memory alone, until an edit is made of it.
+    pub number: Option<CitizenNumber>,
     /// Relation to the head, and since when.
     pub stay: Fields,
 }

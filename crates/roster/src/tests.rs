@@ -1,20 +1,23 @@
 //! What community workers have in their files, and what hostile ones have.
 
 use crate::{Findings, Language, Mapping, Reason, Registered, Roster, limits, read};
+use gridwork_domain::citizen_number::{CitizenNumber, CitizenNumberError};
 use gridwork_domain::division_code::DivisionCode;
 use gridwork_domain::edit::{Action, Edit};
 use gridwork_domain::fields::{Fields, Record, Value};
 use gridwork_domain::id::{HouseholdId, ScopeId};
 use gridwork_domain::instant::Instant;
 use gridwork_domain::schema::SCHEMA_1;
+use gridwork_domain::sealed_number::{KeyId, SealedNumber};
 use jiff::civil::{Date, date};
 use std::collections::BTreeMap;
 
 const GRID: &str = "210404001005001";
+const SECRET: [u8; 32] = [5; 32];
 const TODAY: Date = date(2026, 11, 23);
 
 fn of(file: &str) -> Roster {
-    read(file.as_bytes(), &Mapping::default(), TODAY).expect("a table")
+    read(file.as_bytes(), &Mapping::default(), TODAY, &SECRET).expect("a table")
 }
 
 fn settled(file: &str) -> Roster {
@@ -29,6 +32,14 @@ fn scope() -> ScopeId {
 
 fn grids() -> BTreeMap<DivisionCode, ScopeId> {
     BTreeMap::from([(DivisionCode::parse(GRID).expect("a code"), scope())])
+}
+
+fn edits(roster: &Roster) -> Vec<(ScopeId, Edit)> {
+    let seal = |number: &CitizenNumber| {
+        let length = u8::try_from(number.as_str().len()).map_err(|_| "longer than any")?;
+        Ok::<_, &str>(SealedNumber::new(KeyId([1; 8]), &[2; 32], &[length; 34]))
+    };
+    roster.edits(Instant::from_ms(1_790_000_000_000), seal).expect("sealed")
 }
 
 /// Problems, or warnings, as who imports reads them.
@@ -93,6 +104,7 @@ fn every_mistake_is_told_by_row_and_column_and_without_the_value() {
             "第 2 行 F 列（性别）：不认识：请填写 男 女",
             "第 2 行 G 列（出生日期）：不是日期：请写成 1980-01-31 的样子",
             "第 2 行 H 列（电话）：不是电话号码：手机 11 位，座机要有区号；一格只写一个号码",
+            "第 2 行 I 列（身份证号）：公民身份号码应为 18 位，现为 1 位",
             "第 3 行 C 列（地址）：与同一户的第 2 行不一致",
             "第 3 行 D 列（姓名）：与第 2 行是同一个人：请删去一行；若是同名的两人，请都填出生日期",
             "第 3 行 E 列（与户主关系）：这一户的户主已在第 2 行：一户只有一个户主",
@@ -105,15 +117,91 @@ fn every_mistake_is_told_by_row_and_column_and_without_the_value() {
              其他亲属 非亲属",
         ]
     );
-    assert_eq!(warnings[0], "第 1 行 I 列（身份证号）：这一列是敏感信息，没有导入");
-    assert_eq!(warnings[1], "第 1 行 J 列（政治面貌）：不认识这一列，没有导入：可用对应表指明它是什么");
-    assert!(roster.edits(Instant::from_ms(0)).is_empty(), "nothing of it is imported");
+    assert_eq!(warnings[0], "第 1 行 J 列（政治面貌）：不认识这一列，没有导入：可用对应表指明它是什么");
+    assert!(edits(&roster).is_empty(), "nothing of it is imported");
     let english = roster.findings.problems.iter().map(|one| one.place_in_words(Language::English)).collect::<Vec<_>>();
     assert_eq!(english[1], "row 2, column F (性别)");
     let all = format!("{:?}{:?}", roster.findings, (problems, english));
     for value in ["张三", "1381234567", "南", "户住", "2099", "群众"] {
         assert!(!all.contains(value), "{value} is repeated");
     }
+}
+
+/// The example of GB 11643, one of a woman born in 1880, and one with a division that is none.
+const NUMBER: &str = "11010519491231002X";
+const OLD: &str = "440524188001010014";
+
+#[test]
+fn citizen_numbers_are_read_as_offices_write_them_and_only_sealed_ones_leave() {
+    for header in ["身份证号", "身份证号码", "公民身份号码", "身份证", "Citizen number"] {
+        for written in [NUMBER, "'11010519491231002x", "110105 19491231 002X", "１１０１０５１９４９１２３１００２Ｘ"]
+        {
+            let roster = settled(&format!("姓名,地址,{header}\n张三,甲,{written}\n李四,甲,\n"));
+            assert_eq!(told(&roster.findings), (vec![], vec![]), "{header} {written}");
+            let [one, other] = [0, 1].map(|person| roster.families[0].persons[person].number.clone());
+            assert_eq!((one.map(String::from).as_deref(), other), (Some(NUMBER), None));
+            assert!(!format!("{roster:?}").contains("1949"), "{roster:?}");
+            let all = edits(&roster);
+            let Action::RegisterHousehold { residents, .. } = &all[0].1.action else { panic!("{all:?}") };
+            let sealed = residents[0].fields.0["citizen_number"].as_ref().and_then(Value::as_text).expect("a value");
+            assert!(sealed.parse::<SealedNumber>().is_ok(), "{sealed}");
+            assert!(!residents[1].fields.0.contains_key("citizen_number"));
+            all[0].1.check(&SCHEMA_1).expect("an edit that can be made");
+        }
+    }
+    let mapped = Mapping::parse(r#"{"证件": "citizen_number"}"#).expect("a mapping");
+    let file = format!("姓名,地址,证件\n张三,甲,{NUMBER}\n");
+    let roster = read(file.as_bytes(), &mapped, TODAY, &SECRET).expect("a table");
+    assert!(roster.families[0].persons[0].number.is_some());
+}
+
+#[test]
+fn a_wrong_citizen_number_is_told_by_row_and_rule_and_never_repeated() {
+    let wrong = [
+        ("110105491231002", Reason::NotACitizenNumber(CitizenNumberError::Length { found: 15 })),
+        ("11010519491231002Y", Reason::NotACitizenNumber(CitizenNumberError::Character { position: 18 })),
+        ("00010519491231002X", Reason::NotACitizenNumber(CitizenNumberError::UnknownDivision)),
+        ("11010519491331002X", Reason::NotACitizenNumber(CitizenNumberError::BirthDate)),
+        ("110105194912310021", Reason::NotACitizenNumber(CitizenNumberError::CheckCharacter)),
+        ("1.10105E+17", Reason::DigitsLost),
+    ];
+    for (written, reason) in wrong {
+        let roster = settled(&format!("姓名,地址,身份证号\n张三,甲,{written}\n"));
+        assert_eq!(roster.findings.problems_found, 1, "{written}");
+        let found = &roster.findings.problems[0];
+        assert_eq!((&found.reason, found.place.row, found.place.column.as_str()), (&reason, 2, "C"));
+        let words = [Language::Chinese, Language::English].map(|language| found.reason.message(language));
+        assert!(!format!("{words:?}{roster:?}").contains(&written[6..]), "{words:?}");
+        assert!(edits(&roster).is_empty());
+    }
+    let mut table = crate::XlsxTable::new("居民").expect("a table");
+    for row in [
+        ["姓名", "地址", "身份证号"].map(|text| crate::Entry::Text(text.into())),
+        [
+            crate::Entry::Text("张三".into()),
+            crate::Entry::Text("甲".into()),
+            crate::Entry::Integer(440_524_188_001_010_014),
+        ],
+    ] {
+        table.row(&row).expect("a row");
+    }
+    let mut workbook = Vec::new();
+    table.finish(&mut workbook).expect("a file");
+    let roster = read(&workbook, &Mapping::default(), TODAY, &SECRET).expect("a table");
+    assert_eq!(roster.findings.problems[0].reason, Reason::DigitsLost, "a spreadsheet's number has fifteen digits");
+}
+
+#[test]
+fn one_number_in_two_rows_is_a_problem_and_a_birth_date_beside_it_is_compared() {
+    let twice = settled(&format!("姓名,地址,身份证号\n张三,甲,{NUMBER}\n李四,乙,\n王五,丙,{NUMBER}\n"));
+    assert_eq!(twice.findings.problems_found, 1);
+    let found = &twice.findings.problems[0];
+    assert_eq!((&found.reason, found.place.row, found.place.column.as_str()), (&Reason::NumberTwice(2), 4, "C"));
+    let compared =
+        settled(&format!("姓名,地址,出生日期,身份证号\n张三,甲,1949-12-31,{NUMBER}\n李四,甲,1950-1-1,{OLD}\n"));
+    let found: Vec<_> = compared.findings.warnings.iter().map(|one| (one.place.row, &one.reason)).collect();
+    assert_eq!(found, [(3, &Reason::BirthDiffers), (3, &Reason::VeryOld)]);
+    assert_eq!(compared.findings.problems_found, 0);
 }
 
 #[test]
@@ -154,9 +242,9 @@ fn a_household_whose_grid_is_named_nowhere_is_a_problem() {
 fn edits_can_be_made_and_the_same_file_gives_the_same_ids() {
     let people: String = (0..40).map(|n| format!("人{n},甲\n")).collect();
     let file = format!("姓名,地址\n{people}");
-    let edits = |file: &str| settled(file).edits(Instant::from_ms(1_790_000_000_000));
-    let first = edits(&file);
-    assert_eq!(first, edits(&file));
+    let of_file = |file: &str| edits(&settled(file));
+    let first = of_file(&file);
+    assert_eq!(first, of_file(&file));
     assert_eq!(first.len(), 1 + 24, "sixteen with the household, and each other by an edit of its own");
     for (home, edit) in &first {
         assert_eq!(*home, scope());
@@ -165,11 +253,14 @@ fn edits_can_be_made_and_the_same_file_gives_the_same_ids() {
     let ids =
         |edits: &[(ScopeId, Edit)]| edits.iter().map(|(_, edit)| edit.id).collect::<std::collections::BTreeSet<_>>();
     assert_eq!(ids(&first).len(), first.len());
-    let other = edits(&file.replace("人39", "人四十"));
+    let other = of_file(&file.replace("人39", "人四十"));
     assert!(ids(&first).is_disjoint(&ids(&other)), "another file, other ids");
     let mut elsewhere = of(&file);
     elsewhere.settle(&grids(), Some(ScopeId::from_bytes([8; 16])));
-    assert!(ids(&first).is_disjoint(&ids(&elsewhere.edits(Instant::from_ms(0)))));
+    assert!(ids(&first).is_disjoint(&ids(&edits(&elsewhere))));
+    let mut secretly = read(file.as_bytes(), &Mapping::default(), TODAY, &[6; 32]).expect("a table");
+    secretly.settle(&grids(), Some(scope()));
+    assert!(ids(&first).is_disjoint(&ids(&edits(&secretly))), "without the secret nobody tells what the file was");
 }
 
 fn registered(id: HouseholdId, address: &str, names: &[&str]) -> Registered {
@@ -194,7 +285,7 @@ fn who_is_registered_is_left_alone_and_who_shares_the_address_is_pointed_out() {
             "第 3 行：这个地址已登记了另一户：请确认不是同一户"
         ]
     );
-    let edits = roster.edits(Instant::from_ms(0));
+    let edits = edits(&roster);
     assert_eq!(edits.len(), 2);
     assert!(matches!(&edits[0].1.action, Action::RegisterHousehold { residents, .. } if residents.len() == 1));
 
@@ -209,7 +300,7 @@ fn a_household_of_too_many_and_a_file_without_headers_or_people_are_refused() {
     let people: String = (0..=limits::MOST_PERSONS).map(|n| format!("人{n},甲\n")).collect();
     let crowd = settled(&format!("姓名,地址\n{people}{people}"));
     assert!(crowd.findings.problems.iter().any(|one| one.reason == Reason::TooManyPersons));
-    let refused = |file: &str| read(file.as_bytes(), &Mapping::default(), TODAY).expect_err("refused");
+    let refused = |file: &str| read(file.as_bytes(), &Mapping::default(), TODAY, &SECRET).expect_err("refused");
     assert_eq!(refused("张三,男\n李四,女\n"), crate::FileError::NoHeader);
     assert_eq!(refused("姓名,地址\n"), crate::FileError::NoRows);
     assert_eq!(refused(""), crate::FileError::NoHeader);
@@ -242,11 +333,11 @@ fn no_bytes_make_it_panic() {
                 _ => file.insert(at, random() as u8),
             }
         }
-        let roster = read(&file, &Mapping::default(), TODAY);
+        let roster = read(&file, &Mapping::default(), TODAY, &SECRET);
         if let Ok(mut roster) = roster {
             roster.settle(&grids(), Some(scope()));
             roster.compare(scope(), &[]);
-            roster.edits(Instant::from_ms(0));
+            edits(&roster);
         }
     }
 }

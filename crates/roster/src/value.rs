@@ -5,6 +5,7 @@
 use crate::code_words;
 use crate::finding::Reason;
 use crate::table::Cell;
+use gridwork_domain::citizen_number::CitizenNumber;
 use gridwork_domain::fields::{Kind, Value, ValueError};
 use jiff::civil::Date;
 
@@ -33,10 +34,40 @@ pub(crate) fn value(kind: Kind, cell: &Cell) -> Result<Option<Value>, Reason> {
             let unknown = || Reason::NotOneOf(code_words::choices(words));
             code_words::choice(words, &text(cell)).ok_or_else(unknown)?.into()
         }
-        // No column is of sealed numbers: those are left out before.
+        // No column is of sealed numbers: they come in the clear, and are read by a rule of their own.
         Kind::Line(_) | Kind::Note(_) | Kind::Phone | Kind::Resident | Kind::SealedNumber => Value::Text(text(cell)),
     };
     kind.check(&value).map(Some).map_err(|error| reason(kind, &error))
+}
+
+/// The citizen number of a cell, however it is spaced; none if nothing stands there.
+///
+/// # Errors
+/// The rule that it breaks.
+pub(crate) fn citizen_number(cell: &Cell) -> Result<Option<CitizenNumber>, Reason> {
+    let text = match cell {
+        Cell::Empty => return Ok(None),
+        Cell::Error => return Err(Reason::Error),
+        Cell::TooLong => return Err(Reason::TooLong(18)),
+        // A spreadsheet's number has fifteen digits, and what looks like the others is made up.
+        Cell::Number(_) | Cell::Date(_) => return Err(Reason::DigitsLost),
+        Cell::Text(text) => text,
+    };
+    let narrow = |c: char| match c {
+        '０'..='９' => char::from(b'0' + (c as u32 - '０' as u32) as u8),
+        'Ｘ' | 'ｘ' => 'X',
+        other => other,
+    };
+    // An apostrophe before it is how spreadsheets mark text.
+    let text: String =
+        text.trim_start_matches(['\'', '’']).chars().filter(|c| !c.is_whitespace()).map(narrow).collect();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    if text.contains(['E', 'e']) && text.parse::<f64>().is_ok() {
+        return Err(Reason::DigitsLost); // 1.10105E+17
+    }
+    CitizenNumber::parse(&text).map(Some).map_err(Reason::NotACitizenNumber)
 }
 
 /// The text of a cell as it is read by people.

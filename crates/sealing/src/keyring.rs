@@ -1,11 +1,13 @@
 //! The registry's keys: pairs that seal and open, and one key under which numbers are found.
 //!
-//! Written as words, one to a line or apart by spaces: `lookup:` and `seal:`, each followed by 32 random bytes in base64url
-//! without padding. The last `seal:` seals; those before it still open what was sealed to them. The lookup key never
-//! changes: numbers are found by it, whatever they were sealed to.
+//! Written as words, one to a line or apart by spaces: `lookup:`, `seal:` and `open:`, each followed by 32 random bytes in
+//! base64url without padding. The last `seal:` seals; those before it still open what was sealed to them, and `open:` only
+//! opens: so all nodes have a new key before the first of them seals to it. The lookup key never changes: numbers are
+//! found by it, whatever they were sealed to.
 //!
 //! **Invariant:** adding a pair changes nothing about what is sealed already.
 
+use crate::at_rest::{Purpose, split};
 use crate::public_key::PublicKey;
 use crate::{Aead, INFO, Kdf, Kem};
 use base64::Engine;
@@ -24,6 +26,8 @@ const MOST_PAIRS: usize = 256;
 /// Under what the key of hashes is derived (HKDF, RFC 5869), and under what the id by which the lookup key is named.
 const LOOKUP_INFO: &[u8] = b"gridwork citizen number lookup 1";
 const LOOKUP_ID_INFO: &[u8] = b"gridwork citizen number lookup id 1";
+/// Under what the key is derived that keeps ids of a roster from telling what stands in it.
+const ROSTER_INFO: &[u8] = b"gridwork roster ids 1";
 
 /// HMAC-SHA256 of a number's 18 characters under the lookup key: the same for the same number, however it was sealed.
 pub type NumberHash = [u8; 32];
@@ -33,20 +37,28 @@ pub type NumberHash = [u8; 32];
 pub struct Keyring {
     lookup: Option<[u8; 32]>,
     /// The oldest first.
-    pairs: Vec<([u8; 32], PublicKey)>,
+    pairs: Vec<Pair>,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+struct Pair {
+    secret: [u8; 32],
+    public: PublicKey,
+    /// Whether it may seal; otherwise it only opens.
+    seals: bool,
 }
 
 /// Words that are no keys. What they say is not repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeyringError {
     /// A word that is none.
-    #[error("word {0} is neither lookup: nor seal: followed by 32 bytes in base64url")]
+    #[error("word {0} is neither lookup: nor seal: nor open: followed by 32 bytes in base64url")]
     Word(usize),
     /// None or several lookup keys.
     #[error("there is exactly one lookup key: without the first one nothing is found any more")]
     Lookup,
     /// No pair, or too many.
-    #[error("there are 1 to {MOST_PAIRS} sealing keys")]
+    #[error("there are 1 to {MOST_PAIRS} keys besides lookup:, and one of them at least is seal:")]
     Pairs,
 }
 
@@ -89,20 +101,37 @@ impl Keyring {
 
     /// These keys and one more pair, of 32 random bytes, which seals from now on.
     #[must_use]
-    pub fn rotated(mut self, random: [u8; 32]) -> Self {
-        let public = PublicKey::of(&secret_key(&random));
-        self.pairs.push((random, public));
-        self
+    pub fn rotated(self, random: [u8; 32]) -> Self {
+        self.with(random, true)
+    }
+
+    /// These keys and one more pair, of 32 random bytes, which only opens until [`Keyring::switched`].
+    #[must_use]
+    pub fn prepared(self, random: [u8; 32]) -> Self {
+        self.with(random, false)
+    }
+
+    /// These keys, of which the one of this id seals from now on; none if it is not here.
+    pub fn switched(mut self, to: KeyId) -> Option<Self> {
+        let at = self.pairs.iter().position(|pair| pair.public.id() == to)?;
+        let pair = self.pairs.remove(at);
+        self.pairs.push(Pair { seals: true, ..pair });
+        Some(self)
     }
 
     /// The key that seals; none if there are no keys.
     pub fn current(&self) -> Option<PublicKey> {
-        self.pairs.last().map(|(_, public)| *public)
+        self.keys_that_sealed().last()
     }
 
     /// All public keys, the oldest first.
     pub fn public_keys(&self) -> impl Iterator<Item = PublicKey> + '_ {
-        self.pairs.iter().map(|(_, public)| *public)
+        self.pairs.iter().map(|pair| pair.public)
+    }
+
+    /// The public keys to which something may be sealed: all but those that only open.
+    pub fn keys_that_sealed(&self) -> impl Iterator<Item = PublicKey> + '_ {
+        self.pairs.iter().filter(|pair| pair.seals).map(|pair| pair.public)
     }
 
     /// The id of the lookup key; none if there are no keys.
@@ -115,15 +144,33 @@ impl Keyring {
     /// # Errors
     /// [`OpenError`].
     pub fn open(&self, sealed: &SealedNumber) -> Result<CitizenNumber, OpenError> {
-        let pair = self.pairs.iter().find(|(_, public)| public.id() == sealed.key());
-        let (secret, _) = pair.ok_or(OpenError::UnknownKey)?;
-        let encapsulated = <Kem as hpke::Kem>::EncappedKey::from_bytes(sealed.encapsulated());
-        let encapsulated = encapsulated.map_err(|_| OpenError::DoesNotOpen)?;
-        let (mode, secret) = (OpModeR::<Kem>::Base, secret_key(secret));
-        let opened = single_shot_open::<Aead, Kdf, Kem>(&mode, &secret, &encapsulated, INFO, sealed.ciphertext(), b"");
-        let opened = opened.map_err(|_| OpenError::DoesNotOpen)?;
+        let opened = self.open_parts(sealed.key(), (INFO, b""), sealed.encapsulated(), sealed.ciphertext())?;
         let text = std::str::from_utf8(&opened).map_err(|_| OpenError::NotANumber)?;
         CitizenNumber::parse(text).map_err(|_| OpenError::NotANumber)
+    }
+
+    /// Opens what [`PublicKey::seal_at_rest`] sealed for the same purpose and the same one.
+    ///
+    /// # Errors
+    /// [`OpenError::UnknownKey`], [`OpenError::DoesNotOpen`].
+    pub fn open_at_rest(&self, purpose: Purpose, whose: &[u8; 16], sealed: &[u8]) -> Result<Vec<u8>, OpenError> {
+        let (key, encapsulated, ciphertext) = split(sealed).ok_or(OpenError::DoesNotOpen)?;
+        self.open_parts(key, (purpose.info(), whose), encapsulated, ciphertext)
+    }
+
+    fn open_parts(
+        &self,
+        key: KeyId,
+        (info, whose): (&[u8], &[u8]),
+        encapsulated: &[u8],
+        ciphertext: &[u8],
+    ) -> Result<Vec<u8>, OpenError> {
+        let pair = self.pairs.iter().find(|pair| pair.public.id() == key).ok_or(OpenError::UnknownKey)?;
+        let encapsulated = <Kem as hpke::Kem>::EncappedKey::from_bytes(encapsulated);
+        let encapsulated = encapsulated.map_err(|_| OpenError::DoesNotOpen)?;
+        let (mode, secret) = (OpModeR::<Kem>::Base, secret_key(&pair.secret));
+        let opened = single_shot_open::<Aead, Kdf, Kem>(&mode, &secret, &encapsulated, info, ciphertext, whose);
+        opened.map_err(|_| OpenError::DoesNotOpen)
     }
 
     /// The hash by which a number is found; none if there are no keys.
@@ -134,12 +181,23 @@ impl Keyring {
         Some(mac.finalize().into_bytes().into())
     }
 
+    /// What is mixed into the ids of a roster's households, so that nobody tries numbers until the ids fit; none if there
+    /// are no keys.
+    pub fn roster_secret(&self) -> Option<[u8; 32]> {
+        self.lookup.map(|lookup| derive(&lookup, ROSTER_INFO))
+    }
+
     /// The keys in words, one to a line: what is to be kept secret.
     pub fn to_text(&self) -> String {
         let lookup = self.lookup.iter().map(|key| ("lookup", key));
-        let pairs = self.pairs.iter().map(|(secret, _)| ("seal", secret));
+        let pairs = self.pairs.iter().map(|pair| (if pair.seals { "seal" } else { "open" }, &pair.secret));
         let line = |(name, key): (&str, &[u8; 32])| format!("{name}:{}\n", URL_SAFE_NO_PAD.encode(key));
         lookup.chain(pairs).map(line).collect()
+    }
+
+    fn with(mut self, secret: [u8; 32], seals: bool) -> Self {
+        self.pairs.push(Pair { secret, public: PublicKey::of(&secret_key(&secret)), seals });
+        self
     }
 }
 
@@ -155,12 +213,13 @@ impl FromStr for Keyring {
                 ("lookup", Some(key)) if keys.lookup.is_none() => keys.lookup = Some(key),
                 ("lookup", Some(_)) => return Err(KeyringError::Lookup),
                 ("seal", Some(secret)) => keys = keys.rotated(secret),
+                ("open", Some(secret)) => keys = keys.prepared(secret),
                 _ => return Err(KeyringError::Word(index + 1)),
             }
         }
         match (keys.lookup, keys.pairs.len()) {
             (None, _) => Err(KeyringError::Lookup),
-            (_, 1..=MOST_PAIRS) => Ok(keys),
+            (_, 1..=MOST_PAIRS) if keys.current().is_some() => Ok(keys),
             _ => Err(KeyringError::Pairs),
         }
     }
@@ -217,6 +276,24 @@ mod tests {
         assert_eq!(keys().open(&new), Err(OpenError::UnknownKey));
         assert_eq!(rotated.hash(&number()), keys().hash(&number()));
         assert_eq!(rotated.lookup_id(), keys().lookup_id());
+    }
+
+    #[test]
+    fn a_prepared_key_opens_what_another_node_sealed_to_it_and_seals_nothing_until_it_is_switched_to() {
+        let prepared = keys().prepared([9; 32]);
+        assert_eq!(prepared.current(), keys().current());
+        let new = prepared.public_keys().last().expect("the new one");
+        let sealed = new.seal(&number(), [1; 32]);
+        assert_eq!((keys().open(&sealed), prepared.open(&sealed)), (Err(OpenError::UnknownKey), Ok(number())));
+        let switched = prepared.clone().switched(new.id()).expect("it is here");
+        assert_eq!((switched.current(), switched.public_keys().count()), (Some(new), 2));
+        assert_eq!(switched, keys().rotated([9; 32]), "as if it had sealed at once");
+        assert!(keys().switched(new.id()).is_none(), "it is not here");
+        let text = prepared.to_text();
+        assert!(text.lines().nth(2).is_some_and(|line| line.starts_with("open:")), "{text}");
+        assert_eq!(text.parse(), Ok(prepared));
+        let only_opens = text.replace("seal:", "open:");
+        assert_eq!(only_opens.parse::<Keyring>(), Err(KeyringError::Pairs));
     }
 
     #[test]

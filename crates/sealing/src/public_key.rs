@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** a key has one id, and anybody who has the key can tell it.
 
+use crate::at_rest::{Purpose, join};
 use crate::{Aead, INFO, Kdf, Kem};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -30,9 +31,8 @@ impl PublicKey {
     /// [`NotAKey`] for a point to which nothing can be sealed.
     pub fn from_bytes(bytes: [u8; 32]) -> Result<Self, NotAKey> {
         let key = Self(bytes);
-        let number = CitizenNumber::parse("11010519491231002X").map_err(|_| NotAKey)?;
         // A point of small order gives no shared secret, which shows when something is sealed to it.
-        key.try_seal(&number, [0; 32]).map(|_| key)
+        key.try_seal((INFO, b""), b"", [0; 32]).map(|_| key)
     }
 
     /// Its bytes.
@@ -50,19 +50,34 @@ impl PublicKey {
 
     /// Seals a number. `random` is 32 bytes that are used once and forgotten.
     pub fn seal(&self, number: &CitizenNumber, random: [u8; 32]) -> SealedNumber {
-        self.try_seal(number, random).expect("what makes a key was sealed to when the key was made")
+        let (encapsulated, ciphertext) = self.seal_parts((INFO, b""), number.as_str().as_bytes(), random);
+        let ciphertext = ciphertext.as_slice().try_into().expect("18 characters and a tag of 16 bytes");
+        SealedNumber::new(self.id(), &encapsulated, ciphertext)
     }
 
-    fn try_seal(&self, number: &CitizenNumber, random: [u8; 32]) -> Result<SealedNumber, NotAKey> {
+    /// Seals what the registry keeps for itself, for a purpose and bound to the one whose it is: put elsewhere it does not
+    /// open. `random` is 32 bytes that are used once and forgotten.
+    pub fn seal_at_rest(&self, purpose: Purpose, whose: &[u8; 16], plain: &[u8], random: [u8; 32]) -> Vec<u8> {
+        let (encapsulated, ciphertext) = self.seal_parts((purpose.info(), whose), plain, random);
+        join(self.id(), &encapsulated, &ciphertext)
+    }
+
+    fn seal_parts(&self, bound_to: (&[u8], &[u8]), plain: &[u8], random: [u8; 32]) -> ([u8; 32], Vec<u8>) {
+        self.try_seal(bound_to, plain, random).expect("what makes a key was sealed to when the key was made")
+    }
+
+    fn try_seal(
+        &self,
+        (info, whose): (&[u8], &[u8]),
+        plain: &[u8],
+        random: [u8; 32],
+    ) -> Result<([u8; 32], Vec<u8>), NotAKey> {
         let to = <Kem as hpke::Kem>::PublicKey::from_bytes(&self.0).map_err(|_| NotAKey)?;
         let mut random = ChaCha20Rng::from_seed(random);
-        let plain = number.as_str().as_bytes();
         let mode = OpModeS::<Kem>::Base;
-        let sealed = single_shot_seal_with_rng::<Aead, Kdf, Kem>(&mode, &to, INFO, plain, b"", &mut random);
+        let sealed = single_shot_seal_with_rng::<Aead, Kdf, Kem>(&mode, &to, info, plain, whose, &mut random);
         let (encapsulated, ciphertext) = sealed.map_err(|_| NotAKey)?;
-        let ciphertext = ciphertext.as_slice().try_into().map_err(|_| NotAKey)?;
-        let encapsulated: [u8; 32] = encapsulated.to_bytes().into();
-        Ok(SealedNumber::new(self.id(), &encapsulated, ciphertext))
+        Ok((encapsulated.to_bytes().into(), ciphertext))
     }
 
     /// The key of a secret one.

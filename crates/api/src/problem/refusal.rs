@@ -27,9 +27,12 @@ impl From<StoreError> for Problem {
             StoreError::Contended => Self::overloaded(Kind::Unavailable, Sentence::Contended, RETRY_AFTER_S),
             StoreError::Uncertain => Self::overloaded(Kind::Unavailable, Sentence::Uncertain, RETRY_AFTER_S),
             StoreError::Closed => Self::overloaded(Kind::Unavailable, Sentence::Stopping, RETRY_AFTER_S),
-            StoreError::Database(_) | StoreError::Unreadable(_) | StoreError::Panicked | StoreError::Entropy => {
-                Self::internal(error)
-            }
+            StoreError::KeyMissing(_) => Self::overloaded(Kind::Unavailable, Sentence::KeyMissing, RETRY_AFTER_S),
+            StoreError::Database(_)
+            | StoreError::Unreadable(_)
+            | StoreError::Panicked
+            | StoreError::Entropy
+            | StoreError::NoKeys => Self::internal(error),
         }
     }
 }

@@ -43,6 +43,9 @@ sentences! {
     Uncertain
         "数据库在写入时断开：再试之前请先看是否已经写入"
         "the database went away while it wrote: look whether it did before you try again"
+    KeyMissing
+        "这台服务器缺少登记库的一把密钥，请告诉管理员；没有做任何改动"
+        "this node lacks a key of the registry, which its log names: tell the operator; nothing was done"
     Stopping "服务器正在停止" "the server is stopping"
     Internal "原因记在服务器的日志里，按本次请求的编号查找" "the server's log has the reason under this request's id"
     NotFound "没有这个资源，或它不在您的区域内" "there is no such resource, or it lies outside your areas"

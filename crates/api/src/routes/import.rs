@@ -1,5 +1,8 @@
 //! Importing a roster 花名册: households and residents from a file, all of it or nothing.
 //!
+//! A file is in memory from the socket to the edits that are made of it, and on no disk: neither the body nor the table is
+//! spooled, and citizen numbers are sealed before the first edit is written.
+//!
 //! **Invariant:** a file with a problem changes nothing; a file that was imported already adds nobody; what stands in a
 //! file is in no log.
 
@@ -38,8 +41,8 @@ pub(crate) struct ImportQuery {
     #[param(value_type = Option<String>)]
     grid: Option<AreaId>,
     /// Which column is which, where its header does not say so: a JSON object from headers to `household`, `grid`, `head`,
-    /// `address`, `building`, `unit`, `floor`, `door`, `name`, `relation`, `sex`, `birth_date`, `phone` and the other
-    /// fields; null leaves a column out.
+    /// `address`, `building`, `unit`, `floor`, `door`, `name`, `relation`, `sex`, `birth_date`, `citizen_number`, `phone` and
+    /// the other fields; null leaves a column out.
     #[param(example = "{\"居民名字\": \"name\"}", max_length = 2048)]
     mapping: Option<String>,
 }
@@ -92,7 +95,7 @@ pub(crate) struct FindingBody {
 /// Households and residents from an XLSX or CSV file (UTF-8, GB18030 or UTF-16), a resident in each row, below a row of
 /// headers in Chinese or English. Rows belong to one household if they have the same 户编号, or else the same address and
 /// head. Without `apply` the file is only tried, and all problems are told by row and column, in Chinese or English. With
-/// it, all of the file is imported, or nothing. Households that are registered already are left as they are, so that the
+/// it, all of the file is imported, or nothing. Citizen numbers (身份证号) are checked and kept sealed. Households that are registered already are left as they are, so that the
 /// same file twice adds nobody.
 #[utoipa::path(
     operation_id = "importRoster",
@@ -149,7 +152,7 @@ pub(crate) async fn import(
     let apply = apply.unwrap_or(false);
     let report = ImportReport::new(&roster, apply, language);
     if apply {
-        keep(&caller, &roster, &report, &state).await?;
+        keep(&caller, roster, &report, &state).await?;
     }
     Ok(HttpResponse::Ok().insert_header((header::CONTENT_LANGUAGE, language.tag())).json(report))
 }
@@ -167,7 +170,8 @@ impl Reading<'_> {
     async fn roster(self, file: Bytes, guards: (Held, Turn), state: &State) -> Result<(Roster, (Held, Turn)), Problem> {
         let today = self.caller.now.date_in_shanghai().ok_or_else(|| Problem::internal("the clock shows no date"))?;
         let (mapping, home) = (self.mapping, self.home);
-        let read = move || gridwork_roster::read(&file, &mapping, today);
+        let secret = state.registry.roster_secret()?;
+        let read = move || gridwork_roster::read(&file, &mapping, today, &secret);
         let (read, mut guards) = holding(guards, read).await?;
         let mut roster =
             read.map_err(|error| Problem::new(Kind::Invalid, Bilingual::of(|language| error.message(language))))?;
@@ -195,12 +199,13 @@ impl Reading<'_> {
 }
 
 /// Registers everybody who is new, in one transaction.
-async fn keep(caller: &Caller, roster: &Roster, report: &ImportReport, state: &State) -> Result<(), Problem> {
+async fn keep(caller: &Caller, roster: Roster, report: &ImportReport, state: &State) -> Result<(), Problem> {
     if roster.findings.problems_found > 0 {
-        return Err(refused(roster));
+        return Err(refused(&roster));
     }
-    let (by, now) = (caller.staff, caller.now);
-    let edits = roster.edits(now).into_iter().map(|(home, edit)| Import { by, edit, home: Some(home) });
+    let (by, now, registry) = (caller.staff, caller.now, state.registry.clone());
+    let (edits, ()) = holding((), move || roster.edits(now, |number| registry.seal_number(number))).await?;
+    let edits = edits?.into_iter().map(|(home, edit)| Import { by, edit, home: Some(home) });
     let edits: Vec<Import> = edits.collect();
     if edits.is_empty() {
         return Ok(());

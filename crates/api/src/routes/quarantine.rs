@@ -13,6 +13,7 @@ use actix_web::{get, post, web};
 use gridwork_domain::id::{AreaId, KeptId};
 use gridwork_domain::instant::Instant;
 use gridwork_registry::{Decided, KeptDetail, KeptState, KeptView, Released};
+use gridwork_sealing::OpenError;
 use gridwork_sync::document::DocumentKind;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -94,6 +95,10 @@ pub(crate) struct KeptDetailBody {
     /// What it says; null if it is nothing that can be read safely.
     #[schema(required = true)]
     says: Option<Vec<LineBody>>,
+    /// Why what it says cannot be opened: `unknown_key` while this node lacks the key that it is sealed to, or
+    /// `does_not_open` if it is damaged.
+    #[schema(required = true, example = "unknown_key", pattern = "^(unknown_key|does_not_open)$")]
+    unreadable: Option<&'static str>,
 }
 
 /// One thing that a change says.
@@ -258,7 +263,9 @@ impl From<Shown<KeptDetail>> for KeptDetailBody {
     fn from(mut view: Shown<KeptDetail>) -> Self {
         let says = view.part(|view| view.says.take()).into_inner();
         let line = |line: gridwork_sync::legible::Line| LineBody { name: line.name, value: line.value };
-        Self { change: view.map(|view| view.kept).into(), says: says.map(|says| says.into_iter().map(line).collect()) }
+        let says = says.map(|says| says.into_iter().map(line).collect());
+        let unreadable = view.part(|view| view.unreadable.take()).into_inner().map(OpenError::word);
+        Self { change: view.map(|view| view.kept).into(), says, unreadable }
     }
 }
 

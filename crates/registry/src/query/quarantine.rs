@@ -10,6 +10,7 @@ use crate::tables::{held, quarantine};
 use diesel::prelude::*;
 use gridwork_domain::id::{AreaId, DeviceId, HouseholdId, KeptId, ScopeId};
 use gridwork_domain::instant::Instant;
+use gridwork_sealing::{OpenError, Purpose};
 use gridwork_sync::document::DocumentKind;
 use gridwork_sync::legible::{Line, lines};
 use std::collections::{BTreeMap, BTreeSet};
@@ -59,8 +60,10 @@ pub struct KeptView {
 pub struct KeptDetail {
     /// The change.
     pub kept: KeptView,
-    /// What it says; none if the guard cannot read it safely.
+    /// What it says; none if the guard cannot read it safely, or it cannot be opened.
     pub says: Option<Vec<Line>>,
+    /// Why it cannot be opened.
+    pub unreadable: Option<OpenError>,
 }
 
 /// Of either table, what a list shows.
@@ -179,28 +182,31 @@ impl Registry {
     /// # Errors
     /// As the store says.
     pub async fn kept_change(&self, reach: &Reach, id: KeptId) -> Result<Option<KeptDetail>, ReadError> {
-        let reach = reach.clone();
+        let (reach, keys) = (reach.clone(), self.sealing.clone());
         self.database
             .read(move |connection| {
                 let id = Id::from(id);
                 let refused: Option<Row> =
                     refused!().filter(quarantine::id.eq(id)).get_result(connection).optional()?;
-                let (row, state, bytes): (_, _, Vec<u8>) = if let Some(row) = refused {
-                    let this = quarantine::table.filter(quarantine::id.eq(id)).select(quarantine::bytes);
+                let (row, state, sealed): (_, _, Vec<u8>) = if let Some(row) = refused {
+                    let this = quarantine::table.filter(quarantine::id.eq(id)).select(quarantine::sealed);
                     (row, KeptState::Quarantined, this.get_result(connection)?)
                 } else {
                     let waits: Option<Row> = waiting!().filter(held::id.eq(id)).get_result(connection).optional()?;
                     let Some(row) = waits else { return Ok(None) };
-                    let this = held::table.filter(held::id.eq(id)).select(held::bytes);
+                    let this = held::table.filter(held::id.eq(id)).select(held::sealed);
                     (row, KeptState::Held, this.get_result(connection)?)
                 };
                 if !reach.contains(row.home.into()) {
                     return Ok(None);
                 }
-                let says = lines(&key(row.document, row.epoch)?, &bytes);
+                let opened = keys.open_at_rest(Purpose::KeptChange, &row.id.0, &sealed);
+                let unreadable = opened.as_ref().err().copied();
+                let key = key(row.document, row.epoch)?;
+                let says = opened.ok().and_then(|bytes| lines(&key, &bytes));
                 let links = links(connection, [row.document])?;
                 let names = Names::read(connection, [row.staff])?;
-                Ok(Some(KeptDetail { kept: view(row, state, &links, &names)?, says }))
+                Ok(Some(KeptDetail { kept: view(row, state, &links, &names)?, says, unreadable }))
             })
             .await
     }

@@ -4,11 +4,22 @@ use super::fresh;
 use crate::Settings;
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection, SqliteConnection};
+use gridwork_sealing::Keyring;
+use std::sync::Arc;
 use tempfile::TempDir;
 
 /// The URL of a server on which databases can be made, if the tests run on PostgreSQL.
 pub(crate) fn server() -> Option<String> {
     std::env::var("GRIDWORK_TEST_POSTGRES").ok().filter(|url| !url.is_empty())
+}
+
+/// The keys of every registry in tests.
+pub(crate) fn keys() -> Keyring {
+    Keyring::new([[7; 32], [8; 32]])
+}
+
+fn settings(url: String) -> Settings {
+    Settings { sealing: Some(Arc::new(keys())), ..Settings::new(url) }
 }
 
 /// A database that nobody else uses; it goes with this.
@@ -25,7 +36,7 @@ impl Database {
         let name = format!("registry_{}_{}", std::process::id(), u64::from_be_bytes(fresh()[8..].try_into().unwrap()));
         PgConnection::establish(&server).unwrap().batch_execute(&format!("CREATE DATABASE {name}")).unwrap();
         let (host, _) = server.rsplit_once('/').unwrap();
-        let settings = Settings { writers: 4, ..Settings::new(format!("{host}/{name}")) };
+        let settings = Settings { writers: 4, ..settings(format!("{host}/{name}")) };
         Self { settings, _folder: folder, name: Some((server, name)) }
     }
 
@@ -33,7 +44,7 @@ impl Database {
     pub(crate) fn file() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}", folder.path().join("registry.db").display());
-        Self { settings: Settings::new(url), _folder: folder, name: None }
+        Self { settings: settings(url), _folder: folder, name: None }
     }
 
     /// Runs raw SQL, with blobs written as `x'00'`.

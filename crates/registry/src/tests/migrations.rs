@@ -44,11 +44,17 @@ fn apply(tables: &mut Tables, statement: &str) {
             let columns = tables.remove(*name).expect(name);
             tables.insert((*other).to_owned(), columns);
         }
+        ["ALTER", "TABLE", name, "DROP", "COLUMN", column] => {
+            let columns = tables.get_mut(*name).expect(name);
+            let at = columns.iter().position(|(known, ..)| known == column).expect(column);
+            columns.remove(at);
+        }
         ["ALTER", "TABLE", _, "DROP", "CONSTRAINT", _] | [] => {}
         ["DROP", "TABLE", name] => {
             tables.remove(*name).expect(name);
         }
-        ["CREATE", "INDEX", ..] | ["CREATE", "UNIQUE", "INDEX", ..] | ["INSERT" | "UPDATE" | "DROP", ..] => {}
+        ["CREATE", "INDEX", ..] | ["CREATE", "UNIQUE", "INDEX", ..] | ["INSERT" | "UPDATE" | "DELETE" | "DROP", ..] => {
+        }
         _ => panic!("what does this do to a table? {statement}"),
     }
 }

@@ -114,8 +114,14 @@ async fn a_database_that_was_away_is_read_again_without_anybody_being_refused() 
         cut();
         assert_eq!(district.registry.grants(AGENT, NOW).await.unwrap().len(), 1);
         let persons = [Subject { scope: scope(0), household: register().household, resident: None }];
-        let showing =
-            Showing { classes: &[], records: 1, sensitivity: 1, masked: false, broken: Vec::new(), sought_phone: false };
+        let showing = Showing {
+            classes: &[],
+            records: 1,
+            sensitivity: 1,
+            masked: false,
+            broken: Vec::new(),
+            sought_phone: false,
+        };
         district.registry.note_shown(AGENT, persons.into(), showing, NOW).await.unwrap();
         cut();
     }

@@ -13,6 +13,7 @@ use crate::{
 };
 use diesel::prelude::*;
 use gridwork_domain::staff::{Assignment, Operation, Role, Staff};
+use gridwork_sealing::Keyring;
 
 #[tokio::test]
 async fn a_code_enrols_one_phone_within_a_day() {
@@ -131,7 +132,10 @@ async fn a_password_that_was_replaced_while_it_was_hashed_counts_no_more() {
     let tried = Tried { of: AGENT, hash: hash.await.unwrap(), right: true };
     district.administer(Administration::SetPassword { staff: AGENT, password: "another horse".to_owned() }).await;
     let new = NewSession::draw(NOW).unwrap();
-    let judged = registry.database.write(move |connection| judge(connection, Some(&tried), None, &new, NOW)).await;
+    let judged = registry
+        .database
+        .write(move |connection| judge(connection, &Keyring::none(), Some(&tried), None, &new, NOW))
+        .await;
     assert_eq!(judged.unwrap(), SignedIn::Refused);
     assert!(registry.sessions(None, AGENT, NOW).await.unwrap().is_empty());
 
