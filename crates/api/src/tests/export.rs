@@ -44,7 +44,8 @@ async fn a_long_list_is_read_a_page_at_a_time_as_its_reader_takes_it() {
     let uri = format!("/v1/imports?apply=true&grid={}", GRIDS[0]);
     let sent = office.signed_in(LEADERS[0], Method::POST, &uri).insert_header((header::CONTENT_TYPE, "text/csv"));
     let imported = office.send(sent.set_payload(roster)).await;
-    assert_eq!((imported.status, imported.json()["households"].as_u64()), (StatusCode::OK, Some(homes.into())));
+    let said = imported.json();
+    assert_eq!((imported.status, said["households"].as_u64()), (StatusCode::OK, Some(homes.into())), "{said}");
 
     let lines = begin(&office).await;
     // Each page is noted in the audit log before it is shown, by one job of the writer.

@@ -81,7 +81,7 @@ impl Office {
         settings.administrators_need_second_factor = false;
         settings.token_secret = TokenSecret::new(vec![9; 32]);
         adapt(&mut settings);
-        let opening = settings.registry.clone();
+        let opening = settings.registry_with_keys().expect("keys");
         let registry = web::block(move || Registry::open(&opening)).await.expect("a thread").expect("a registry");
         let secret = settings.secret().expect("a secret");
         let state = Data::new(State::new(&settings, secret.as_bytes(), registry).expect("a state"));

@@ -77,15 +77,15 @@ async fn a_change_that_may_not_wait_again_stays_where_it_was_and_the_answer_says
     let many = |count: usize| {
         format!("(WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < {count}) SELECT i FROM n)")
     };
-    let columns = "document, epoch, scope, staff, device, received_at, last_contact, bytes, home, depends_on, size";
+    let columns = "document, epoch, scope, staff, device, received_at, last_contact, sealed, home, depends_on, size";
     district.damage(&format!(
         "INSERT INTO quarantine (digest, id, code, step, detail, {columns}) \
          SELECT randomblob(32), randomblob(16), 'x', 6, 'x', {columns} FROM held, {}",
         many(2_000)
     ));
     district.damage(&format!(
-        "INSERT INTO held (hash, id, waits_for, code, expires_at, {columns}) \
-         SELECT randomblob(32), randomblob(16), zeroblob(32), code, expires_at * 2, {columns} FROM held, {}",
+        "INSERT INTO held (hash, id, digest, waits_for, code, expires_at, {columns}) \
+         SELECT randomblob(32), randomblob(16), randomblob(32), zeroblob(32), code, expires_at * 2, {columns} FROM held, {}",
         many(1_000)
     ));
     // It waited in vain, and is refused: whatever the cap, it is not lost.
