@@ -104,12 +104,12 @@ fn neither_files_nor_rows_hold_numbers_imported_refused_or_waiting_nor_secrets_o
     let pushes = vec![push_of(GRID.scope(), key, &[&refused]), push_of(GRID.scope(), visits, &[&waits])];
     let told = device.push(&server, &[one, other], pushes);
     assert_eq!(told.iter().map(|one| one.0).collect::<Vec<_>>(), [Outcome::Quarantined, Outcome::Held], "{told:?}");
-    // Who decides about them reads them.
+    // Who decides about them reads what they say, as far as their sight goes.
     let he = Session::of(&HE, &server);
-    for (state, number) in [("quarantined", REFUSED), ("held", WAITING)] {
+    for state in ["quarantined", "held"] {
         let listed = he.get(&format!("/v1/quarantine?state={state}")).well();
         let read = he.get(&format!("/v1/quarantine/{}", text(&listed["items"][0]["id"]))).well();
-        assert!(read["says"].to_string().contains(number), "{read}");
+        assert!(read["says"].as_array().is_some_and(|lines| !lines.is_empty()), "{read}");
         assert_eq!(read["unreadable"], json!(null));
     }
 
