@@ -112,7 +112,13 @@ fn a_changed_area_shows_its_households_names_no_foreign_successor_and_nothing_is
     let town = Town::new();
     let server = town.serve();
     let (wu, sun, zhou) = (Session::of(&WU, &server), Session::of(&SUN, &server), Session::of(&ZHOU, &server));
-    zhou.send(Method::POST, "/v1/households", None, &json!({ "grid": FAR_GRID.id() })).well();
+    zhou.send(
+        Method::POST,
+        "/v1/households",
+        None,
+        &json!({ "grid": FAR_GRID.id(), "dwelling": { "address": "远路1号" } }),
+    )
+    .well();
     // Whoever administers and reads there is told how many homes it has.
     give(&wu, &SUN, &json!({ "role": "call_agent", "area": FAR_GRID.id() })).well();
     let change =
