@@ -83,6 +83,9 @@ struct Found {
     areas_version: i64,
 }
 
+/// Whether a second factor was shown, an office, an entry that is in force, and the version of the areas.
+type SessionRow = (bool, Option<AssignmentRow>, Option<EntryRow>, Option<i64>);
+
 /// By one statement: each office beside each entry that is in force, of which there are few.
 fn of_session(
     connection: &mut Connection,
@@ -94,7 +97,7 @@ fn of_session(
     let entry = (break_glass::id, break_glass::area, break_glass::household);
     let version = instance::table.select(instance::areas_version).single_value();
     let own_entry = break_glass::staff.eq(session::staff).and(is_in_force(now.ms()));
-    let rows: Vec<(bool, Option<AssignmentRow>, Option<EntryRow>, Option<i64>)> = session::table
+    let rows: Vec<SessionRow> = session::table
         .left_join(assignment::table.on(assignment::staff.eq(session::staff)))
         .left_join(break_glass::table.on(own_entry))
         .filter(is_live(id.into(), staff.into(), now.ms(), used_after(now)))

@@ -262,8 +262,8 @@ impl Walk<'_> {
                 rows.into_iter().map(|(id, key)| (id, key.map(Alike::Dwelling))).collect()
             }
             DuplicateKind::Person => {
-                let rows: Vec<(Id, (Option<String>, Option<String>))> =
-                    equal!(resident: (resident::birth_date, resident::name));
+                type BornAs = (Option<String>, Option<String>);
+                let rows: Vec<(Id, BornAs)> = equal!(resident: (resident::birth_date, resident::name));
                 rows.into_iter()
                     .map(|(id, (born, name))| (id, born.zip(name).map(|(born, name)| Alike::Person(born, name))))
                     .collect()
