@@ -56,29 +56,38 @@ pub(crate) fn document(operation: &mut Operation) {
     operation.parameters.get_or_insert_default().push(RefOr::T(header.build()));
 }
 
-/// What a reason looks like: up to [`LONGEST_REASON`] characters, each visible ASCII or percent-encoded UTF-8, without
-/// those that cannot be seen; it begins with what no script takes for a space.
+/// What a reason looks like: up to [`LONGEST_REASON`] characters, each visible ASCII or percent-encoded UTF-8 (RFC 3629, 4)
+/// and none of them a control character. It begins with no bare space, which HTTP would take away.
 fn pattern() -> String {
     let hex = "[0-9A-Fa-f]";
     let more = "%[89ABab][0-9A-Fa-f]";
-    let first = format!("[!-$&-~]|%2[1-9A-Fa-f]|%[3-6]{hex}|%[Ee][4-9](?:{more}){{2}}");
-    let other = format!(
-        "[ -$&-~]|%[2-6]{hex}|%7[0-9A-Ea-e]|%[Cc][3-9A-Fa-f]{more}|%[Dd]{hex}{more}|%[Ee][1-9A-Ca-c](?:{more}){{2}}|\
-         %[Ff][1-3](?:{more}){{3}}"
+    let encoded = format!(
+        "%[2-6]{hex}|%7[0-9A-Ea-e]|%[Cc]2%[ABab]{hex}|%[Cc][3-9A-Fa-f]{more}|%[Dd]{hex}{more}|%[Ee]0%[ABab]{hex}{more}|\
+         %[Ee][1-9A-CEFa-cef](?:{more}){{2}}|%[Ee][Dd]%[89]{hex}{more}|%[Ff]0%[9ABab]{hex}(?:{more}){{2}}|\
+         %[Ff][1-3](?:{more}){{3}}|%[Ff]4%8{hex}(?:{more}){{2}}"
     );
-    format!("^(?:{first})(?:{other}){{0,{}}}$", LONGEST_REASON - 1)
+    format!("^(?:[!-$&-~]|{encoded})(?:[ -$&-~]|{encoded}){{0,{}}}$", LONGEST_REASON - 1)
 }
 
 fn reason(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let mut values = headers.get_all(&REASON);
     let (first, second) = (values.next(), values.next());
     let Some(value) = first else { return Ok(None) };
-    let text = value.to_str().ok().and_then(|text| percent_decode(text.as_bytes()).decode_utf8().ok());
-    let text = text.map(|text| text.trim().to_owned()).filter(|text| {
+    let text = value.to_str().ok().filter(|text| is_encoded(text));
+    let text = text.and_then(|text| percent_decode(text.as_bytes()).decode_utf8().ok()).filter(|text| {
         second.is_none() && (1..=LONGEST_REASON).contains(&text.chars().count()) && !text.chars().any(char::is_control)
     });
     let refused = || Problem::new(Kind::Malformed, Sentence::AuditReason(LONGEST_REASON));
-    text.map(Some).ok_or_else(refused)
+    let text = text.ok_or_else(refused)?;
+    // Spaces alone are no reason.
+    Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty()))
+}
+
+/// Whether each percent sign begins the encoding of a byte: the decoder would take another one for itself.
+fn is_encoded(text: &str) -> bool {
+    text.split('%')
+        .skip(1)
+        .all(|after| after.as_bytes().first_chunk::<2>().is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit)))
 }
 
 #[cfg(test)]
@@ -100,7 +109,11 @@ mod tests {
         assert_eq!(reason(&[]).expect("none"), None);
         assert_eq!(reason(&["%E5%9B%9E%E8%AE%BF%202026-17"]).expect("one").as_deref(), Some("回访 2026-17"));
         assert!(reason(&[&"%E7%BD%91".repeat(LONGEST_REASON)]).is_ok());
-        for refused in [&["%20"][..], &["%FF"], &["a%0Ab"], &["one", "two"], &[&"a".repeat(LONGEST_REASON + 1)]] {
+        assert_eq!(reason(&["%E7%81%AB%E8%AD%A6%EF%BC%8C%E6%80%A5"]).expect("one").as_deref(), Some("火警，急"));
+        assert_eq!(reason(&["%20"]).expect("none"), None);
+        for refused in
+            [&[""][..], &["n%"], &["100%4x"], &["%FF"], &["a%0Ab"], &["one", "two"], &[&"a".repeat(LONGEST_REASON + 1)]]
+        {
             assert!(reason(refused).is_err(), "{refused:?}");
         }
     }
