@@ -45,10 +45,10 @@ LONGEST_ANSWER_S = 120
 def call(
     url: str, token: str | None = None, body: object = None, method: str | None = None, **headers: str
 ) -> dict:
-    """One request with a JSON body, and what it was answered with."""
+    """One request with a body of JSON, or of bytes as they are, and what it was answered with."""
     headers = {name.replace("_", "-"): value for name, value in headers.items()}
-    headers |= {"content-type": "application/json"} | ({"authorization": f"Bearer {token}"} if token else {})
-    data = None if body is None else json.dumps(body).encode()
+    headers = {"content-type": "application/json"} | headers | ({"authorization": f"Bearer {token}"} if token else {})
+    data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
     request = urllib.request.Request(url, data, headers, method=method)
     try:
         with urllib.request.urlopen(request, timeout=LONGEST_ANSWER_S) as answer:
@@ -175,6 +175,10 @@ class Settler:
         away = self.register(grids[ELSEWHERE], "郑远", "兴旺路1号")
         person = self.call("call_agent", f"/v1/households/{homes[0]}")["residents"][0]
         self.disagree(homes[0])
+        roster = "住址,姓名\n解放路5号,周五\n".encode()
+        self.call("call_agent", f"/v1/imports?apply=true&grid={grid}", roster, content_type="text/csv")
+        shift = sign_in(self.url, "leaving")["session"]
+        self.call("administrator", f"/v1/staff/{self.id_of('leaving')}/sessions/{shift}", method="DELETE")
         machine, token, spare_key = self.machine(grids[DISTRICT])
         self.enrol("grid_leader")
         self.phone("grid_leader", "visit", homes[0], "--note", "一切都好")
