@@ -14,6 +14,7 @@ use gridwork_phone::{Phone, Ring};
 use gridwork_registry::{Administration, Registry, TemporaryDatabase};
 use std::error::Error;
 use std::ops::ControlFlow;
+use std::process::Command;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -55,8 +56,14 @@ pub(crate) fn doorbell() -> Outcome {
         codes.push(runtime.block_on(registry.issue_enrolment_code(None, None, leader(grid), now()))?);
     }
     runtime.block_on(registry.close())?;
-    let shared = [("DATABASE_URL", database.url()), ("REDIS_URL", &redis)];
-    let shared = [&shared[..], &[("GRIDWORK_TOKEN_SECRET", "a secret of the benchmark alone, 32 bytes")]].concat();
+    let made = Command::new(env!("CARGO_BIN_EXE_gridwork")).args(["keys", "make"]).output()?;
+    let keys = String::from_utf8(made.stdout)?;
+    let shared = [
+        ("DATABASE_URL", database.url()),
+        ("REDIS_URL", &redis),
+        ("GRIDWORK_TOKEN_SECRET", "a secret of the benchmark alone, 32 bytes"),
+        ("GRIDWORK_SEALING_KEYS", keys.trim()),
+    ];
     let nodes = [1, 2].map(|number| Server::start_with(&folder.path().join(format!("node-{number}")), &shared));
     let [edited, followed] = nodes;
     let (edited, followed) = (edited?, followed?);
