@@ -116,7 +116,9 @@ sentences! {
     NotKept
         "这件事已经完成，应答太大没有保留：请读取现有内容"
         "this was done, and its answer was too large to keep: read what is there"
-    NoTag "if-match 应为住户附带的 etag，或 *" "if-match is the etag that came with the household, or *"
+    NoTag
+        "if-match 应为住户附带的 etag（连同其双引号），或 *"
+        "if-match is the etag that came with the household, its double quotes with it, or *"
     TagMissing
         "请把住户附带的 etag 作为 if-match 发送；* 覆盖现有内容"
         "send the etag that came with the household as if-match; * overwrites whatever is there"
