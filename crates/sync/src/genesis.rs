@@ -6,6 +6,7 @@
 //!
 //! **Invariant:** these bytes never change. `fixtures/` pins them.
 
+use crate::broken::{Broken, is_broken};
 use crate::document::{ActorId, ChangeHash, DocumentKey};
 use automerge::legacy::{Key, ObjectId, Op, OpId, OpType, SortedVec};
 use automerge::{Automerge, Change, ExpandedChange, ObjType, ReadDoc, ScalarValue};
@@ -87,7 +88,8 @@ fn genesis_change(
 ) -> Change {
     let mut operations = Vec::new();
     if step == 0 {
-        let id = ScalarValue::Bytes(key.id.as_bytes().to_vec());
+        let own = if is_broken(Broken::SharedGenesis) { &[1; 19] } else { key.id.as_bytes() };
+        let id = ScalarValue::Bytes(own.to_vec());
         operations.push(at_root(DOCUMENT_KEY, OpType::Put(id)));
         operations.push(at_root(EPOCH_KEY, OpType::Put(ScalarValue::Uint(key.epoch.into()))));
     }

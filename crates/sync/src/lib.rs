@@ -7,6 +7,7 @@
 //! outwards or exceed its limits.
 
 pub mod answer;
+mod broken;
 pub mod change;
 pub mod document;
 pub mod fact;
@@ -22,5 +23,7 @@ pub mod self_report;
 
 #[cfg(test)]
 mod fixtures;
+#[cfg(test)]
+mod simulation;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -10,12 +10,13 @@ pub(crate) use devices::{Device, GRID, HOME, Random, fact_id, household, visit, 
 pub(crate) use schema_2::SCHEMA_2;
 
 use crate::answer::{self, FeedRow, InstanceId, Position, Whole};
+use crate::broken::{Broken, is_broken};
 use crate::change::{Head, RawChange};
 use crate::document::{ActorId, ChangeHash, DocumentKey, DocumentKind};
 use crate::genesis;
 use crate::guard::{self, Effect, Elsewhere, LastChange, Merge, Offered, Rules, Verdict, judge};
 use automerge::{Automerge, Change};
-use gridwork_domain::id::{FactId, ScopeId, StaffId};
+use gridwork_domain::id::{FactId, HouseholdId, ScopeId, StaffId};
 use gridwork_domain::instant::Instant;
 use gridwork_domain::schema::Schema;
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,6 +26,7 @@ use std::convert::Infallible;
 pub(crate) const NOW: Instant = Instant::from_ms(1_790_000_000_000);
 
 /// A document as the registry holds it.
+#[derive(Debug, Clone)]
 pub(crate) struct Kept {
     pub(crate) home: ScopeId,
     /// All merged changes in the order in which they were merged, with genesis changes beyond the first.
@@ -39,13 +41,15 @@ pub(crate) struct Kept {
 }
 
 /// A change that waits, with who brought it.
-struct Waiting {
+#[derive(Debug, Clone)]
+pub(crate) struct Waiting {
     by: StaffId,
     scope: ScopeId,
     bytes: Vec<u8>,
 }
 
 /// A registry in memory.
+#[derive(Debug, Clone)]
 pub(crate) struct Registry {
     pub(crate) schema: &'static Schema,
     pub(crate) now: Instant,
@@ -55,10 +59,11 @@ pub(crate) struct Registry {
     pub(crate) documents: BTreeMap<DocumentKey, Kept>,
     pub(crate) owners: BTreeMap<ActorId, StaffId>,
     pub(crate) assignments: BTreeSet<(StaffId, ScopeId)>,
-    pub(crate) quarantine: BTreeSet<(DocumentKey, ChangeHash)>,
+    /// What was refused, with the code.
+    pub(crate) quarantine: BTreeMap<(DocumentKey, ChangeHash), &'static str>,
     pub(crate) feeds: BTreeMap<ScopeId, Vec<FeedRow>>,
     pub(crate) floors: BTreeMap<ScopeId, Position>,
-    held: BTreeMap<(DocumentKey, ChangeHash), Waiting>,
+    pub(crate) held: BTreeMap<(DocumentKey, ChangeHash), Waiting>,
 }
 
 impl Registry {
@@ -72,7 +77,7 @@ impl Registry {
             documents: BTreeMap::new(),
             owners: BTreeMap::new(),
             assignments: BTreeSet::new(),
-            quarantine: BTreeSet::new(),
+            quarantine: BTreeMap::new(),
             feeds: BTreeMap::new(),
             floors: BTreeMap::new(),
             held: BTreeMap::new(),
@@ -84,7 +89,7 @@ impl Registry {
         let verdict = self.judge(by, scope, key, bytes);
         self.apply(by, scope, key, bytes, &verdict);
         if matches!(verdict, Verdict::Merge(_) | Verdict::Quarantine(_)) {
-            self.try_held();
+            self.try_held(key.id.subject());
         }
         verdict
     }
@@ -118,7 +123,7 @@ impl Registry {
                 self.held.insert((key, ChangeHash(scanned.hash)), waiting);
             }
             Verdict::Quarantine(refusal) => {
-                self.quarantine.extend(refusal.hash.map(|hash| (key, hash)));
+                self.quarantine.extend(refusal.hash.map(|hash| ((key, hash), refusal.code.word())));
             }
             Verdict::Merge(merge) => self.merge(key, merge),
         }
@@ -145,7 +150,7 @@ impl Registry {
             kept.last.insert(change.actor, LastChange { hash: change.hash, sequence: change.sequence });
             kept.log.push(change.clone());
             feed.push(FeedRow {
-                position: feed.len() as u64 + 1,
+                position: feed.last().map_or(0, |row| row.position) + 1,
                 key,
                 hash: change.hash,
                 actor: change.actor,
@@ -165,10 +170,12 @@ impl Registry {
         }
     }
 
-    fn try_held(&mut self) {
+    /// What waits about a household waits for something of that household.
+    fn try_held(&mut self, household: HouseholdId) {
         loop {
             let mut moved = false;
-            for (key, hash) in self.held.keys().copied().collect::<Vec<_>>() {
+            let waiting = self.held.keys().filter(|(key, _)| key.id.subject() == household);
+            for (key, hash) in waiting.copied().collect::<Vec<_>>() {
                 let Some(Waiting { by, scope, bytes }) = self.held.remove(&(key, hash)) else { continue };
                 let verdict = self.judge(by, scope, key, &bytes);
                 moved |= !matches!(verdict, Verdict::Hold(..));
@@ -211,12 +218,15 @@ impl guard::View for Desk<'_> {
     }
 
     fn merged(&self, key: &DocumentKey, hash: ChangeHash) -> Result<Option<Head>, Infallible> {
+        if is_broken(Broken::HashWithoutDocument) {
+            return Ok(self.registry.documents.values().find_map(|kept| kept.merged.get(&hash)).copied());
+        }
         Ok(self.registry.documents.get(key).and_then(|kept| kept.merged.get(&hash)).copied())
     }
 
     fn elsewhere(&self, key: &DocumentKey, hash: ChangeHash) -> Result<Option<Elsewhere>, Infallible> {
         let place = (*key, hash);
-        Ok(if self.registry.quarantine.contains(&place) {
+        Ok(if self.registry.quarantine.contains_key(&place) {
             Some(Elsewhere::Quarantined)
         } else {
             self.registry.held.contains_key(&place).then_some(Elsewhere::Held)
@@ -249,7 +259,7 @@ impl answer::View for Registry {
     }
 
     fn end(&self, scope: ScopeId) -> Result<Position, Infallible> {
-        Ok(self.feeds.get(&scope).map_or(0, |feed| feed.len() as u64))
+        Ok(self.feeds.get(&scope).and_then(|feed| feed.last()).map_or(0, |row| row.position))
     }
 
     fn floor(&self, scope: ScopeId) -> Result<Position, Infallible> {
@@ -259,7 +269,7 @@ impl answer::View for Registry {
     fn rows(&self, scope: ScopeId, after: Position, most: usize) -> Result<Vec<FeedRow>, Infallible> {
         assert!(after >= self.floor(scope)?, "rows below the floor are gone");
         let feed = self.feeds.get(&scope).map_or(&[][..], Vec::as_slice);
-        Ok(feed.iter().skip(after as usize).take(most).cloned().collect())
+        Ok(feed.iter().filter(|row| row.position > after).take(most).cloned().collect())
     }
 
     fn documents(
@@ -275,7 +285,12 @@ impl answer::View for Registry {
     fn whole(&self, key: &DocumentKey) -> Result<Option<Whole>, Infallible> {
         Ok(self.documents.get(key).map(|kept| {
             let actors: BTreeSet<ActorId> = kept.log.iter().map(|change| change.actor).collect();
-            Whole { bytes: self.load(key).save_nocompress(), actors: actors.into_iter().collect() }
+            // Households are kept whole; the log brings what came after.
+            let bytes = match key.id.kind() {
+                DocumentKind::Household => kept.snapshot.clone(),
+                DocumentKind::Visits => self.load(key).save_nocompress(),
+            };
+            Whole { bytes, actors: actors.into_iter().collect() }
         }))
     }
 

@@ -4,6 +4,7 @@
 //! keys of the schema, at most once per key, with the predecessors that are visible at the change's own dependencies.
 
 use super::{Code, Refusal, Rules};
+use crate::broken::{Broken, is_broken};
 use crate::change::{Visible, exid, visible_at};
 use crate::document::DocumentKey;
 use crate::genesis::container_op;
@@ -76,6 +77,8 @@ impl<'a> Grammar<'a> {
     fn check_op(&mut self, op: &Op, object: &OpId, name: &str, id: OpId) -> Result<(), Refusal> {
         let visible = if self.made.iter().any(|(_, made, _)| made == object) {
             Vec::new()
+        } else if is_broken(Broken::CurrentPredecessors) {
+            visible_at(self.current, &op.obj, name, &self.current.get_heads())
         } else {
             visible_at(self.seen, &op.obj, name, &self.seen_heads)
         };

@@ -5,6 +5,7 @@
 
 use super::scan::Scanned;
 use super::{Code, Elsewhere, Missing, Refusal, Rules, Verdict, View};
+use crate::broken::{Broken, is_broken};
 use crate::document::{ActorId, ChangeHash, DocumentKey};
 use crate::genesis::{self, GENESIS_ACTOR};
 
@@ -58,7 +59,8 @@ pub(super) fn check<V: View>(
     if change.sequence > next {
         return hold(Missing::Previous(actor));
     }
-    if last.is_some_and(|last| !dependencies.contains(&last.hash)) {
+    let follows = last.is_none_or(|last| dependencies.contains(&last.hash));
+    if !follows && !is_broken(Broken::NoPreviousDependency) {
         return refuse(Code::PreviousLeftOut, "an actor's change depends on the actor's previous one");
     }
     if change.start_op != largest_op + 1 {

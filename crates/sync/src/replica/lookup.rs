@@ -156,6 +156,11 @@ impl Replica {
         facts
     }
 
+    /// The heads of a document, ascending; `None` if it is not on the phone.
+    pub fn heads(&self, key: &DocumentKey) -> Option<&[ChangeHash]> {
+        self.documents.get(key).map(|document| document.heads.as_slice())
+    }
+
     /// Edits on which there is no verdict yet or which were refused, in the order in which they are handed in.
     pub fn outbox(&self) -> impl Iterator<Item = &Pending> {
         self.outbox.values()

@@ -7,6 +7,7 @@
 
 use super::row::{Document, Pending, PendingState, Row};
 use super::{Effect, Entropy, Person, Replica, apply, draw_actor, heads, load};
+use crate::broken::{Broken, is_broken};
 use crate::change::{Base, BuildError, Head, RawChange, record_fact, write_household};
 use crate::document::{ActorId, ChangeHash, DocumentId, DocumentKey, DocumentKind};
 use crate::genesis;
@@ -192,6 +193,7 @@ impl Replica {
             None if matches!(edit.action, Action::RegisterHousehold { .. }) => genesis::begin(self.schema, &key),
             None => return Err(NotSaved::NoSuchHousehold(edit.household)),
         };
+        let seen = seen.filter(|_| !is_broken(Broken::SeenIgnored));
         let stale = seen.filter(|seen| stored.is_some_and(|stored| sorted(seen) != stored.heads));
         genesis::add_missing(self.schema, &key, &mut document);
         let base = match stale {

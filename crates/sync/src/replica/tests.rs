@@ -5,7 +5,7 @@ mod property;
 mod schedule;
 mod stories;
 
-use super::{Effect, Entropy, Event, Exchanged, Failure, NotSaved, Owner, Pending, PendingState, Replica, Row, Scope};
+use super::{Effect, Event, Exchanged, Failure, NotSaved, Owner, Pending, PendingState, Replica, Row, Scope};
 use crate::answer::{Asked, answer};
 use crate::document::{ActorId, ChangeHash, DocumentKey};
 use crate::guard::Verdict;
@@ -18,12 +18,6 @@ use gridwork_domain::id::{DeviceId, EditId, FactId, HouseholdId, MembershipId, R
 use gridwork_domain::instant::Instant;
 use gridwork_domain::schema::{SCHEMA_1, Schema};
 use std::collections::BTreeSet;
-
-impl Entropy for Random {
-    fn fill(&mut self, bytes: &mut [u8]) {
-        bytes.fill_with(|| self.next() as u8);
-    }
-}
 
 /// What happens to one exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

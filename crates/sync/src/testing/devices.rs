@@ -5,6 +5,7 @@ use crate::change::{Base, BuildError, RawChange, record_fact, write_household};
 use crate::document::{ActorId, DocumentId, DocumentKey};
 use crate::genesis;
 use crate::guard::Verdict;
+use crate::replica::Entropy;
 use automerge::Automerge;
 use gridwork_domain::edit::Write;
 use gridwork_domain::id::{EditId, FactId, HouseholdId, ResidentId, ScopeId, StaffId};
@@ -41,6 +42,12 @@ impl Random {
 
     pub(crate) fn pick<'a, T>(&mut self, items: &'a [T]) -> &'a T {
         &items[self.below(items.len())]
+    }
+}
+
+impl Entropy for Random {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        bytes.fill_with(|| self.next() as u8);
     }
 }
 

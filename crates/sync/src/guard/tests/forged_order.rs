@@ -113,7 +113,7 @@ fn what_depends_on_a_refused_change_is_refused_even_where_something_else_is_miss
     let waits = forge(&world.visit(), |change| change.deps.push(unknown_hash()));
     world.assert_verdict("what waits", visits(), &waits, Expected::Held("missing-change"));
     let hash = crate::document::ChangeHash::from(unknown_hash());
-    world.registry.quarantine.insert((visits(), hash));
+    world.registry.quarantine.insert((visits(), hash), "fact");
     let again = after_start(&mut world);
     world.assert_verdict("refused again", visits(), &again, Expected::Refused(3, "start-op"));
     assert_eq!(world.registry.held_count(), 0);
