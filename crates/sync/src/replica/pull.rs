@@ -90,7 +90,8 @@ impl Replica {
         for (key, entries) in by_document {
             report.received += entries.len() as u64;
             let mut incoming = Incoming::new(self, key, report);
-            let problem = entries.into_iter().try_for_each(|entry| incoming.take(entry)).err();
+            let taken = entries.into_iter().try_for_each(|entry| incoming.take(entry));
+            let problem = taken.and_then(|()| incoming.must_load()).err();
             let Incoming { document, whole, news, .. } = incoming;
             report.damaged += u64::from(problem.is_some());
             damaged |= problem.is_some();
@@ -165,6 +166,8 @@ struct Incoming<'a> {
     whole: bool,
     /// Whether anything came that was not there.
     news: bool,
+    /// Whether changes were applied to it here.
+    changed: bool,
 }
 
 impl<'a> Incoming<'a> {
@@ -172,7 +175,7 @@ impl<'a> Incoming<'a> {
         let stored = replica.documents.get(&key);
         let document = stored.and_then(|stored| load(&stored.bytes));
         let unreadable = stored.is_some() && document.is_none();
-        Self { replica, key, report, document, unreadable, whole: false, news: false }
+        Self { replica, key, report, document, unreadable, whole: false, news: false, changed: false }
     }
 
     /// Takes in one entry. After an error nothing more of this answer is taken in, and the document is kept as far as
@@ -245,7 +248,17 @@ impl<'a> Incoming<'a> {
         }
         apply(&mut document, change)?;
         self.document = Some(document);
-        self.news = true;
+        (self.news, self.changed) = (true, true);
+        Ok(())
+    }
+
+    /// The library applies changes with which it never loads the document again; then nothing of this answer is kept.
+    fn must_load(&mut self) -> Result<(), String> {
+        let changed = self.document.as_ref().filter(|_| self.changed);
+        if changed.is_some_and(|document| load(&document.save_nocompress()).is_none()) {
+            self.document = None;
+            return Err("with what came the document could not be read again".to_owned());
+        }
         Ok(())
     }
 

@@ -9,6 +9,7 @@ use super::{Effect, Event, Exchanged, Failure, NotSaved, Owner, Pending, Pending
 use crate::answer::{Asked, answer};
 use crate::document::{ActorId, ChangeHash, DocumentKey};
 use crate::guard::Verdict;
+use crate::guard::scan::{Limits, scan};
 use crate::message::{Answer, ChangeVerdict, MOST_CHANGES, Outcome, PROTOCOL, Request};
 use crate::testing::{GRID, NOW, Random, Registry};
 use gridwork_domain::edit::{Action, Edit, NewResident};
@@ -50,6 +51,16 @@ impl Server {
         for push in &request.pushes {
             let key = push.key().expect("a document");
             for bytes in &push.changes {
+                // Only staff release what was refused.
+                let hash = scan(bytes, &Limits::DEFAULT).ok().map(|scanned| ChangeHash(scanned.hash));
+                let refused = hash.and_then(|hash| Some((hash, *self.registry.quarantine.get(&(key, hash))?)));
+                if let Some((hash, code)) = refused {
+                    pushed.insert((key, hash));
+                    let (document, hash) = ((*key.id.as_bytes()).into(), hash.0.into());
+                    let (outcome, code) = (Outcome::Quarantined, Some(code.to_owned()));
+                    verdicts.push(ChangeVerdict { document, epoch: key.epoch, hash, outcome, code });
+                    continue;
+                }
                 let (hash, outcome, code) = match self.registry.offer(staff, push.scope(), key, bytes) {
                     Verdict::Known(hash) => (hash, Outcome::Known, None),
                     Verdict::Merge(merge) => (merge.change.hash, Outcome::Merged, None),

@@ -102,9 +102,11 @@ impl Replica {
     pub(super) fn replay(&mut self, now: Instant, entropy: &mut dyn Entropy, report: &mut Exchanged) {
         let aside = |pending: &&Pending| pending.state == PendingState::Aside;
         let aside: Vec<Pending> = self.outbox.values().filter(aside).cloned().collect();
-        let mut made_again = BTreeMap::new();
+        // What stands for a change that was taken out: what its edit was made into, or what it was built on if it came
+        // to nothing.
+        let mut stands_for: BTreeMap<ChangeHash, Vec<ChangeHash>> = BTreeMap::new();
         for pending in aside {
-            let seen = self.seen_again(&pending, &made_again);
+            let seen = self.seen_again(&pending, &stands_for);
             let hands = self.hands(entropy);
             let Pending { edit, home, .. } = &pending;
             let draft = match self.draft(now, edit, hands, seen.as_deref(), *home) {
@@ -115,10 +117,11 @@ impl Replica {
             match draft {
                 Ok(draft) => {
                     report.replayed += 1;
-                    made_again.insert(pending.change.hash, draft.hash());
+                    stands_for.insert(pending.change.hash, vec![draft.hash()]);
                     self.commit(draft, pending.edit, pending.home, pending.replays);
                 }
                 Err(NotSaved::Recorded | NotSaved::Build(BuildError::Nothing)) => {
+                    stands_for.insert(pending.change.hash, pending.change.dependencies.clone());
                     self.put(Row::Settled(pending.edit.id));
                 }
                 Err(NotSaved::Damaged(_)) => {}
@@ -201,7 +204,11 @@ impl Replica {
     }
 
     /// What the author of an edit saw, in terms of the document as it is now; `None` if that is all of it.
-    fn seen_again(&self, pending: &Pending, made_again: &BTreeMap<ChangeHash, ChangeHash>) -> Option<Vec<ChangeHash>> {
+    fn seen_again(
+        &self,
+        pending: &Pending,
+        stands_for: &BTreeMap<ChangeHash, Vec<ChangeHash>>,
+    ) -> Option<Vec<ChangeHash>> {
         let stored = self.documents.get(&pending.document)?;
         let document = load(&stored.bytes)?;
         let (mut seen, mut visited) = (BTreeSet::new(), BTreeSet::new());
@@ -210,10 +217,10 @@ impl Replica {
             if !visited.insert(hash) {
                 continue;
             }
-            if let Some(again) = made_again.get(&hash) {
-                seen.insert(*again);
-            } else if holds(&document, hash) {
+            if holds(&document, hash) {
                 seen.insert(hash);
+            } else if let Some(instead) = stands_for.get(&hash) {
+                ahead.extend(instead);
             } else {
                 let dropped = self.outbox.values().find(|other| other.change.hash == hash);
                 ahead.extend(dropped.into_iter().flat_map(|dropped| dropped.change.dependencies.iter().copied()));

@@ -1,6 +1,7 @@
 //! What comes broken, and how the phone gets over it.
 
 use super::*;
+use crate::answer::FeedRow;
 use crate::message::{Entry, LARGEST_ANSWER};
 
 /// A server with two households, and a phone that has neither.
@@ -156,4 +157,41 @@ fn no_spoilt_answer_panics_or_stops_the_phone() {
     }
     assert!(one.outbox().is_empty());
     const { assert!(LARGEST_ANSWER > crate::guard::LARGEST_DOCUMENT) };
+}
+
+#[test]
+fn a_change_that_would_make_the_document_unreadable_is_left_out_and_the_document_stays() {
+    let (mut server, _, mut two) = server();
+    two.sync(&mut server);
+    let before = two.all(&[home(1)]);
+    let document = server.registry.load(&key(home(1)));
+    let base = crate::change::Base::current(&document, ActorId([9; 16]));
+    let mut forged = automerge::ExpandedChange {
+        operations: vec![automerge::legacy::Op {
+            action: automerge::legacy::OpType::Delete,
+            obj: automerge::legacy::ObjectId::Root,
+            key: automerge::legacy::Key::Map("nothing.there".into()),
+            pred: Vec::new().into(),
+            insert: false,
+        }],
+        actor_id: ActorId([9; 16]).into(),
+        hash: None,
+        seq: 1,
+        start_op: std::num::NonZeroU64::MIN,
+        time: 0,
+        message: None,
+        deps: document.get_heads(),
+        extra_bytes: Vec::new(),
+        author: None,
+    };
+    let largest = base.heads.iter().map(|head| head.largest_op).max().unwrap_or(0);
+    forged.start_op = forged.start_op.saturating_add(largest);
+    let forged = automerge::Change::from(forged).raw_bytes().to_vec();
+    let row = server.registry.feeds.values_mut().next().expect("a feed");
+    let last = row.last().cloned().expect("a row");
+    let hash = ChangeHash(automerge::Change::from_bytes(forged.clone()).expect("a change").hash().0);
+    row.push(FeedRow { position: last.position + 1, key: key(home(1)), hash, actor: ActorId([9; 16]), bytes: forged });
+    assert_eq!(two.sync(&mut server).damaged, 1);
+    two.restart();
+    assert_eq!(two.all(&[home(1)]), before, "it is shown as it was");
 }

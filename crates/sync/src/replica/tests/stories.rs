@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::testing::SCHEMA_2;
+use gridwork_domain::need::{Basis, Need};
 
 /// Two phones that know household 1.
 fn two_phones() -> (Server, Phone, Phone) {
@@ -324,4 +325,27 @@ fn phones_of_two_releases_share_a_household() {
     old.sync(&mut server);
     new.sync(&mut server);
     assert_eq!(new.text(home(1), &RecordPath::household(), "contact_phone").as_deref(), Some("13811111111"));
+}
+
+#[test]
+fn an_edit_that_is_made_again_still_replaces_what_its_author_saw_although_one_between_came_to_nothing() {
+    let mut server = Server::new();
+    let mut one = Phone::enrol(&mut server, 1, &SCHEMA_1);
+    let mut two = Phone::enrol(&mut server, 2, &SCHEMA_1);
+    one.act(home(1), register("长江路三十六号"));
+    one.sync(&mut server);
+    two.sync(&mut server);
+    let need = Need { purpose: "送餐".into(), basis: Basis::Consent, sensitivity: 1, expires: None, note: None };
+    one.act(home(1), Action::AffirmNeed { resident: None, kind: "meal_service".into(), need });
+    let refused = one.outbox()[0].change.hash;
+    server.registry.quarantine.insert((key(home(1)), refused), "not-entitled");
+    one.act(home(1), Action::WithdrawNeed { resident: None, kind: "meal_service".into() });
+    one.act(home(1), correct("contact_phone", "13911111111"));
+    two.act(home(1), correct("remark", "门朝南"));
+    two.sync(&mut server);
+    one.sync(&mut server);
+    two.sync(&mut server);
+    let known = two.replica.household(home(1)).expect("known");
+    assert_eq!(known.conflicts, [], "whoever corrected the number saw the one that it replaces");
+    assert_eq!(two.text(home(1), &RecordPath::household(), "contact_phone").as_deref(), Some("13911111111"));
 }
