@@ -6,6 +6,7 @@ use crate::rest::{Session, text};
 use crate::server::Server;
 use crate::town::{FAR_GRID, GRID, HE, LI, QIAN, Town, WANG, WU, ZHOU, now};
 use crate::wire::Sent;
+use gridwork_sync::message::Request;
 use serde_json::{Value, json};
 
 fn phones(desk: &Session, query: &str) -> Vec<Value> {
@@ -50,6 +51,11 @@ fn the_desk_sees_that_a_phone_has_twelve_visits_since_tuesday_that_it_did_not_se
     exchange(&server, &li, &[("gridwork-unsent", &format!("12; since={tuesday}"))]);
     let seen = phone_of(&he, "李娜");
     assert_eq!((&seen["unsent_edits"], &seen["unsent_since_ms"]), (&json!(12), &json!(tuesday)), "{seen}");
+
+    // Its clock is ahead, less what the message took.
+    li.exchange(&server, &Request { sent_at_ms: now().ms() + 90_000, ..li.message() });
+    let skew = phone_of(&he, "李娜")["skew_ms"].as_i64().expect("a number");
+    assert!((60_000..=90_000).contains(&skew), "{skew}");
 }
 
 #[test]

@@ -133,6 +133,12 @@ fn what_is_discarded_goes_with_all_that_build_on_it_and_the_phone_is_told_when_i
     let he = Session::of(&HE, &server);
     let kept = listed(&he, "quarantined");
     let of_first = kept.iter().find(|one| one["dependants"] == 1).expect("one on which the other builds");
+    for what in ["release", "discard"] {
+        let path = format!("/v1/quarantine/{}/{what}", text(&of_first["id"]));
+        let without = he.send(Method::POST, &path, None, &json!({ "reason": " " }));
+        assert_eq!((without.status, &without.body["errors"][0]["field"]), (422, &json!("reason")), "{what}");
+    }
+    assert_eq!(listed(&he, "quarantined").len(), 2, "nobody said why");
     let discarded = decide(&he, &of_first["id"], "discard").well();
     assert_eq!((&discarded["outcome"], &discarded["with_it"]), (&json!("discarded"), &json!(1)));
     assert!(listed(&he, "quarantined").is_empty());

@@ -148,6 +148,7 @@ fn nobody_reveals_a_whole_district_one_by_one() {
 #[test]
 fn a_leader_sees_the_own_grid_in_full_at_a_desk_and_on_the_phone_and_whoever_works_elsewhere_nothing() {
     let town = Town::new();
+    appoint(&town, 0x83, "gao.xiang", &[(Role::Liaison, &GRID)]);
     let server = town.serve();
     let (household, resident) = register(&Session::of(&ZHOU, &server));
     // Leaders have phones, and now and then a desk.
@@ -160,6 +161,13 @@ fn a_leader_sees_the_own_grid_in_full_at_a_desk_and_on_the_phone_and_whoever_wor
     assert_eq!(body["residents"][0]["resident"], zhang);
     let li = enrol(&town, &server, &LI, "li");
     assert_eq!(field(&li, household, "contact_phone").as_deref(), Some("02488886666"));
+
+    // Who sees nothing sensitive there does not for a reason, either, and then nothing else of what was asked for.
+    let liaison = Session::sign_in(&server, "gao.xiang", PASSWORD);
+    let refused = reveal(&liaison, &format!("residents/{resident}"), &["phone", "citizen_number"], "核对号码");
+    assert!(refused.status == 403 && !refused.body.to_string().contains("13812345678"), "{refused:?}");
+    let revealed = reveal(&liaison, &format!("residents/{resident}"), &["phone"], "回拨来电").well();
+    assert_eq!(revealed["values"], json!({ "phone": "13812345678" }));
 
     let qian = Session::of(&QIAN, &server);
     assert_eq!(reveal(&qian, &format!("residents/{resident}"), &["phone"], "x").status, 404);

@@ -122,6 +122,10 @@ fn a_community_worker_mends_a_roster_imports_it_and_imports_it_again_without_dou
     let english = import(&server, &file, &[&grid[..], &["--language", "en"]].concat()).out;
     assert!(english.starts_with("problem: row 4, column D (性别): is not known: write one of 男 女\n"), "{english}");
     let qian = Session::of(&QIAN, &server);
+    // Who does not try it first is refused by the server.
+    let query = format!("apply=true&grid={}", FAR_GRID.id());
+    let (status, problem) = post(&server, &qian, &query, CSV, &as_gb18030(WITH_MISTAKES));
+    assert_eq!((status, problem["errors"].as_array().map(Vec::len)), (422, Some(4)), "{problem}");
     assert_eq!(names(&qian), Vec::<String>::new(), "nothing of it is there");
 
     std::fs::write(&file, as_gb18030(MENDED)).expect("a file");

@@ -182,6 +182,25 @@ mod tests {
     }
 
     #[test]
+    fn each_role_sees_what_has_a_mask_in_full_through_it_or_not_at_all() {
+        let fields = SCHEMA_1.containers.iter().flat_map(|container| container.fields);
+        for field in fields.filter(|field| field.mask != Mask::Open) {
+            let sensitive = field.name == CITIZEN_NUMBER;
+            for role in Role::ALL {
+                let expected = match role {
+                    Role::GridLeader => Manner::Full,
+                    Role::Liaison if sensitive => Manner::Withheld,
+                    Role::CommunityWorker if sensitive => Manner::Masked,
+                    Role::Liaison | Role::CommunityWorker => Manner::Full,
+                    Role::CallAgent | Role::DutyOfficer => Manner::Masked,
+                    _ => Manner::Withheld,
+                };
+                assert_eq!(Sight::of(Operation::Read, [role]).manner(field), expected, "{} {role:?}", field.name);
+            }
+        }
+    }
+
+    #[test]
     fn a_sensitive_need_is_shown_in_full_or_not_at_all() {
         let of = |role| Sight::of(Operation::Read, [role]);
         assert!(of(Role::CallAgent).shows_need(1) && !of(Role::CallAgent).shows_need(2));

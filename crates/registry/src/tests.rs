@@ -15,6 +15,7 @@ mod search;
 mod session;
 mod staff;
 mod verify;
+mod watcher;
 mod writer;
 
 use crate::{Administration, Enrolled, ExchangeError, Nonce, Reach, Registry, Settings};

@@ -3,7 +3,7 @@
 use crate::application::app;
 use crate::settings::{Settings, TokenSecret};
 use crate::state::State;
-use actix_web::body::MessageBody;
+use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::Service;
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::test::TestRequest;
@@ -28,7 +28,7 @@ use std::rc::Rc;
 pub(super) struct Office {
     _folder: tempfile::TempDir,
     pub(super) state: Data<State>,
-    send: Box<dyn Fn(TestRequest) -> LocalBoxFuture<'static, Reply>>,
+    send: Box<dyn Fn(TestRequest) -> LocalBoxFuture<'static, HttpResponse>>,
     sessions: BTreeMap<StaffId, SessionId>,
 }
 
@@ -94,16 +94,13 @@ impl Office {
         let app = Rc::new(test::init_service(app(state.clone()).route("/panics", panicking)).await);
         let send = move |request: TestRequest| {
             let (app, request) = (app.clone(), request.to_request());
-            let reply: LocalBoxFuture<'static, Reply> = Box::pin(async move {
-                let response = match app.call(request).await {
+            let response: LocalBoxFuture<'static, HttpResponse> = Box::pin(async move {
+                match app.call(request).await {
                     Ok(response) => response.into_parts().1.map_into_boxed_body(),
                     Err(error) => error.error_response(),
-                };
-                let (head, body) = response.into_parts();
-                let body = actix_web::body::to_bytes(body.boxed()).await.expect("a body");
-                Reply { status: head.status(), headers: head.headers().clone(), body }
+                }
             });
-            reply
+            response
         };
         let mut office = Self { _folder: folder, state, send: Box::new(send), sessions: BTreeMap::new() };
         office.appoint().await;
@@ -161,7 +158,16 @@ impl Office {
     }
 
     pub(super) async fn send(&self, request: TestRequest) -> Reply {
-        (self.send)(request).await
+        let (head, body) = (self.send)(request).await.into_parts();
+        let body = actix_web::body::to_bytes(body).await.expect("a body");
+        Reply { status: head.status(), headers: head.headers().clone(), body }
+    }
+
+    /// A body that is read as it comes.
+    pub(super) async fn stream(&self, request: TestRequest) -> BoxBody {
+        let response = (self.send)(request).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        response.into_body().boxed()
     }
 
     pub(super) async fn get(&self, who: StaffId, uri: &str) -> Reply {

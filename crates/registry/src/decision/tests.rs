@@ -64,6 +64,25 @@ async fn what_builds_on_a_change_is_read_once_to_discard_it() {
 }
 
 #[tokio::test]
+async fn what_is_discarded_is_kept_as_it_came_with_who_decided_and_why() {
+    let district = District::open().await;
+    refused_chain(&district).await;
+    let all = kept(&district, KeptState::Quarantined).await;
+    let first = all.iter().max_by_key(|one| one.dependants).unwrap();
+    type Row = (HashBlob, Vec<u8>, Option<Id>, Option<String>);
+    let rows = async || -> Vec<Row> {
+        let columns = (quarantine::digest, quarantine::sealed, quarantine::decided_by, quarantine::decided_why);
+        let query = quarantine::table.order(quarantine::digest).select(columns);
+        district.registry.database.read(move |connection| Ok::<_, StoreError>(query.load(connection)?)).await.unwrap()
+    };
+    let before = rows().await;
+    let (reach, why) = (Reach::from_iter([scope(0)]), "不是他的网格");
+    district.registry.discard_kept(AGENT, &reach, first.id, why.to_owned(), NOW, None).await.unwrap();
+    let decided = |(digest, sealed, ..): Row| (digest, sealed, Some(Id::from(AGENT)), Some(why.to_owned()));
+    assert_eq!(rows().await, before.into_iter().map(decided).collect::<Vec<_>>());
+}
+
+#[tokio::test]
 async fn a_change_that_may_not_wait_again_stays_where_it_was_and_the_answer_says_so() {
     let district = District::open_in(Database::file()).await;
     let mut phone = district.phone(LEADERS[0]).await;

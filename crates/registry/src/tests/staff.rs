@@ -291,3 +291,22 @@ async fn a_registry_is_set_up_once_and_whole_or_not_at_all() {
     registry.set_up(good(), NOW).await.expect("nothing was left of the first attempt");
     assert!(matches!(registry.set_up(good(), NOW).await, Err(AdministerError::NotNew)));
 }
+
+#[tokio::test]
+async fn a_key_lets_in_until_it_expires_or_is_revoked() {
+    let district = District::open().await;
+    let registry = &district.registry;
+    let within = || [DISTRICT].into_iter().collect();
+    let (name, scopes) = ("报表".to_owned(), vec![Operation::Read]);
+    let new = NewApiKey { staff: AGENT, name, scopes, expires_at: NOW.plus_ms(1_000) };
+    let (_, expires) = registry.make_api_key(LEADERS[0], within(), new.clone(), NOW).await.unwrap();
+    let (id, revoked) = registry.make_api_key(LEADERS[0], within(), new, NOW).await.unwrap();
+    let lets_in = async |key: &str, at_ms| {
+        let admitted = registry.admit(Credential::Key(key.to_owned()), NOW.plus_ms(at_ms)).await.unwrap();
+        admitted.is_some_and(|admitted| admitted.staff == AGENT && !admitted.grants.is_empty())
+    };
+    assert!(lets_in(&expires, 999).await && lets_in(&revoked, 999).await);
+    assert!(!lets_in(&expires, 1_000).await, "it has expired");
+    registry.revoke_api_key(LEADERS[0], within(), AGENT, id, NOW).await.unwrap();
+    assert!(!lets_in(&revoked, 1).await, "it was revoked");
+}

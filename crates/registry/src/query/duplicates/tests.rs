@@ -3,10 +3,11 @@
 use super::*;
 use crate::Import;
 use crate::database::Opener;
-use crate::tests::{AGENT, District, LEADERS, NOW, fresh, register, scope};
+use crate::tests::{AGENT, District, GRIDS, LEADERS, NOW, fresh, register, scope};
 use diesel::Connection as _;
 use diesel::connection::InstrumentationEvent;
-use gridwork_domain::edit::{Action, Edit};
+use gridwork_domain::citizen_number::CitizenNumber;
+use gridwork_domain::edit::{Action, Edit, NewResident};
 use gridwork_domain::fields::Fields;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -115,4 +116,57 @@ async fn people_of_one_name_are_paired_page_by_page_each_pair_once() {
     let reach = crate::Reach::from_iter([scope(0)]);
     let page = district.registry.duplicates(&reach, DuplicateKind::Person, None, Some(nobody), 2).await;
     assert!(matches!(page, Err(ReadError::Cursor(_))));
+}
+
+/// 张三 in a home of his own, always at the same address, in a grid; and who he is.
+async fn zhang_san(district: &District, grid: usize, change: impl Fn(&mut NewResident)) -> [[u8; 16]; 2] {
+    let number = CitizenNumber::parse("11010519491231002X").unwrap();
+    let mut new = register();
+    let Action::RegisterHousehold { residents, .. } = &mut new.action else { panic!("{new:?}") };
+    let sealed = district.registry.seal_number(&number).unwrap().to_string();
+    residents[0].fields = residents[0].fields.clone().with("citizen_number", sealed.as_str());
+    change(&mut residents[0]);
+    let ids = [*new.household.as_bytes(), *residents[0].resident.as_bytes()];
+    district.registry.edit(LEADERS[grid], new, None, Some(scope(grid)), NOW).await.unwrap();
+    ids
+}
+
+#[tokio::test]
+async fn of_three_alike_who_reaches_two_is_shown_the_pair_of_these_and_none_with_the_third() {
+    let district = District::open().await;
+    let first = zhang_san(&district, 0, |_| ()).await;
+    let foreign = zhang_san(&district, 1, |_| ()).await;
+    zhang_san(&district, 0, |_| ()).await;
+    let (own, both) = (crate::Reach::from_iter([scope(0)]), crate::Reach::from_iter([scope(0), scope(1)]));
+    let list = async |reach: &crate::Reach, kind, area| {
+        district.registry.duplicates(reach, kind, area, None, 50).await.unwrap().items
+    };
+    for kind in [DuplicateKind::Dwelling, DuplicateKind::Person, DuplicateKind::CitizenNumber] {
+        for shown in [list(&own, kind, None).await, list(&both, kind, Some(GRIDS[0])).await] {
+            assert_eq!(shown.len(), 1, "{kind:?}: {shown:?}");
+            assert!(shown[0].both.iter().all(|one| one.household.scope == scope(0)), "{kind:?}: {shown:?}");
+        }
+        assert_eq!(list(&both, kind, None).await.len(), 3, "{kind:?}");
+        assert!(list(&crate::Reach::from_iter([scope(1)]), kind, None).await.is_empty(), "{kind:?}");
+    }
+    for place in [0, 1] {
+        let pair = Pair::of(first[place], foreign[place]).unwrap();
+        let said = district.registry.dismiss_duplicate(AGENT, &own, pair, "各是一户".into(), NOW, None).await;
+        assert!(matches!(said, Err(DismissError::NoSuchPair)), "{said:?}");
+    }
+}
+
+#[tokio::test]
+async fn who_is_registered_in_a_home_beyond_reach_too_is_shown_with_the_one_within() {
+    let district = District::open().await;
+    let [_, zhang] = zhang_san(&district, 1, |_| ()).await;
+    let [home, _] = zhang_san(&district, 0, |resident| resident.resident = ResidentId::from_bytes(zhang)).await;
+    let [other, _] = zhang_san(&district, 0, |_| ()).await;
+    let own = crate::Reach::from_iter([scope(0)]);
+    for kind in [DuplicateKind::Person, DuplicateKind::CitizenNumber] {
+        let shown = district.registry.duplicates(&own, kind, None, None, 50).await.unwrap().items;
+        let homes: Vec<_> =
+            shown.iter().map(|view| view.both.each_ref().map(|one| *one.household.id.as_bytes())).collect();
+        assert_eq!(homes, [[home, other]], "{kind:?}");
+    }
 }
