@@ -67,6 +67,9 @@ pub enum DecisionError {
     /// Nothing of this id waits or is refused in the grids of whoever decides; perhaps somebody else was first.
     #[error("no change of this id waits for a decision")]
     NothingKept,
+    /// What was kept of it is damaged, so that nobody can judge it. It stays where it was; it can be discarded.
+    #[error("what was kept of this change is damaged: have it recorded anew, and discard it")]
+    Damaged,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -161,8 +164,8 @@ impl Registry {
         now: Instant,
         answer: Option<Keep<Decided>>,
     ) -> Result<Decided, DecisionError> {
-        self.decide(by, within, id, why, now, answer, move |ledger, kept, why| ledger.discard_kept(id, kept, by, why))
-            .await
+        let discard = move |ledger: &Ledger<'_>, kept, why: &str| Ok(ledger.discard_kept(id, kept, by, why)?);
+        self.decide(by, within, id, why, now, answer, discard).await
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -174,7 +177,7 @@ impl Registry {
         why: String,
         now: Instant,
         answer: Option<Keep<Decided>>,
-        work: impl Fn(&Ledger<'_>, Kept, &str) -> Result<Decided, StoreError> + Send + 'static,
+        work: impl Fn(&Ledger<'_>, Kept, &str) -> Result<Decided, DecisionError> + Send + 'static,
     ) -> Result<Decided, DecisionError> {
         let (within, keys) = (within.clone(), self.sealing.clone());
         let decided = self.database.write_locking(move |connection| {
@@ -225,7 +228,7 @@ fn note_decided(
 }
 
 impl Ledger<'_> {
-    fn release_kept(&self, id: KeptId, kept: Kept) -> Result<Decided, StoreError> {
+    fn release_kept(&self, id: KeptId, kept: Kept) -> Result<Decided, DecisionError> {
         let key = key_of(&kept)?;
         let (sender, scope, bytes, before) = match &kept {
             Kept::Refused(row) => {
@@ -239,8 +242,7 @@ impl Ledger<'_> {
                 (sender, row.scope, self.open_kept(row.id, &row.sealed)?, None)
             }
         };
-        // Then all stays where it was; it can still be discarded.
-        let bytes = bytes.ok_or_else(|| StoreError::Unreadable(format!("the bytes of the kept change {id}")))?;
+        let bytes = bytes.ok_or(DecisionError::Damaged)?;
         let offered = Offered { key, scope: scope.into(), bytes: &bytes };
         let mut decided = Decided { id, released: Some(Released::Refused), code: None, detail: None, with_it: 0 };
         match self.judge(&sender, &offered)? {
