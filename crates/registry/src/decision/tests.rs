@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::database::Opener;
-use crate::held::HELD_MS;
+use crate::held::{HELD_MS, TOO_MANY_HELD};
 use crate::tests::database::Database;
 use crate::tests::{AGENT, District, LEADERS, NOW, Phone, fresh, register, scope, visit};
 use crate::{Nonce, Page};
