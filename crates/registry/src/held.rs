@@ -7,12 +7,12 @@
 
 mod wait;
 
-pub(crate) use wait::{HeldRow, TOO_MANY_HELD, too_many_held, waits_for};
+pub(crate) use wait::{HeldRow, TOO_MANY_HELD, Wait, too_many_held};
 
 use crate::database::{HashBlob, StoreError};
 use crate::judge_view::JudgeView;
 use crate::ledger::Ledger;
-use crate::log::{Sender, columns, key};
+use crate::log::{Handed, Sender, columns, key};
 use crate::refused::Because;
 use crate::registry::SCHEMA;
 use crate::tables::{document, held, quarantine};
@@ -66,9 +66,9 @@ impl Ledger<'_> {
             let hash = scan(offered.bytes, &Limits::DEFAULT).ok().map(|scanned| ChangeHash(scanned.hash));
             return Ok((Fate::Quarantined(hash, code), Vec::new()));
         }
-        let mut news = VecDeque::new();
+        let (mut news, handed) = (VecDeque::new(), Handed { sender: *sender, offered: *offered });
         let fate = match self.judge(sender, offered)? {
-            Err(hash) => self.hold(sender, offered, hash, offered.key.id.as_bytes().to_vec(), FROZEN)?,
+            Err(hash) => self.hold(&handed, &Wait::until_repaired(hash, &offered.key))?,
             Ok(Verdict::Known(hash)) => Fate::Known(hash),
             Ok(Verdict::Merge(merge)) => {
                 self.merge_at_last(&offered.key, &merge, sender)?;
@@ -77,7 +77,7 @@ impl Ledger<'_> {
             }
             Ok(Verdict::Hold(scanned, missing)) => {
                 let hash = ChangeHash(scanned.hash);
-                let fate = self.hold(sender, offered, hash, waits_for(&missing), missing.word())?;
+                let fate = self.hold(&handed, &Wait::until_there(hash, &missing))?;
                 if matches!(fate, Fate::Quarantined(..)) {
                     news.push_back(News::Refused { key: offered.key, hash });
                 }
@@ -86,7 +86,7 @@ impl Ledger<'_> {
             Ok(Verdict::Quarantine(refusal)) => {
                 let step = i32::from(refusal.code.step());
                 let because = Because { code: refusal.code.word(), step, detail: &refusal.detail };
-                self.quarantine(sender, offered, refusal.hash, because)?;
+                self.quarantine(&handed, refusal.hash, because)?;
                 news.extend(refusal.hash.map(|hash| News::Refused { key: offered.key, hash }));
                 Fate::Quarantined(refusal.hash, refusal.code.word().to_owned())
             }
@@ -206,7 +206,7 @@ impl Ledger<'_> {
                 let Some(bytes) = self.open_kept(row.id, &row.sealed)? else { continue };
                 let offered = Offered { key, scope: ScopeId::from(row.scope), bytes: &bytes };
                 match self.judge(&sender, &offered)? {
-                    Err(_) => self.wait_on(&row, key.id.as_bytes(), FROZEN)?,
+                    Err(hash) => self.wait_on(&row, &Wait::until_repaired(hash, &key))?,
                     Ok(Verdict::Known(_)) => drop(self.release(&row)?),
                     Ok(Verdict::Merge(merge)) => {
                         self.merge_at_last(&key, &merge, &sender)?;
@@ -214,7 +214,9 @@ impl Ledger<'_> {
                         merged.push((key, hash));
                         news.push_back(News::Merged { key, hash, actor: merge.change.actor });
                     }
-                    Ok(Verdict::Hold(_, missing)) => self.wait_on(&row, &waits_for(&missing), missing.word())?,
+                    Ok(Verdict::Hold(_, missing)) => {
+                        self.wait_on(&row, &Wait::until_there(row.hash.into(), &missing))?
+                    }
                     Ok(Verdict::Quarantine(refusal)) => {
                         let step = i32::from(refusal.code.step());
                         let hash = row.hash.into();

@@ -7,9 +7,9 @@
 
 use super::{Decided, DecisionError, Kept, Refused, Released, key_of};
 use crate::database::{HashBlob, StoreError};
-use crate::held::{FROZEN, NO_STEP, News, TOO_MANY_HELD, too_many_held, waits_for};
+use crate::held::{NO_STEP, News, TOO_MANY_HELD, Wait, too_many_held};
 use crate::ledger::Ledger;
-use crate::log::{Sender, columns};
+use crate::log::{Handed, Sender, columns};
 use crate::refused::Because;
 use crate::tables::quarantine;
 use diesel::prelude::*;
@@ -39,9 +39,9 @@ impl Ledger<'_> {
             }
         };
         let bytes = bytes.ok_or(DecisionError::Damaged)?;
-        let offered = Offered { key, scope: scope.into(), bytes: &bytes };
+        let handed = Handed { sender, offered: Offered { key, scope: scope.into(), bytes: &bytes } };
         let mut decided = Decided { id, released: Some(Released::Refused), code: None, detail: None, with_it: 0 };
-        match self.judge(&sender, &offered)? {
+        match self.judge(&handed.sender, &handed.offered)? {
             Ok(Verdict::Known(_)) => decided.released = Some(Released::Known),
             Ok(Verdict::Merge(merge)) => {
                 self.merge_at_last(&key, &merge, &sender)?;
@@ -50,19 +50,15 @@ impl Ledger<'_> {
                 decided.with_it = self.release_dependants(key, merge.change.hash, news)?;
             }
             Ok(Verdict::Hold(scanned, missing)) => {
-                let (hash, awaited) = (ChangeHash(scanned.hash), waits_for(&missing));
-                self.hold_again(&sender, &offered, hash, awaited, missing.word(), before, &mut decided)?;
+                let wait = Wait::until_there(ChangeHash(scanned.hash), &missing);
+                self.hold_again(&handed, &wait, before, &mut decided)?;
             }
-            Err(hash) => {
-                let (awaited, frozen) = (key.id.as_bytes().to_vec(), FROZEN);
-                self.hold_again(&sender, &offered, hash, awaited, frozen, before, &mut decided)?;
-            }
+            Err(hash) => self.hold_again(&handed, &Wait::until_repaired(hash, &key), before, &mut decided)?,
             Ok(Verdict::Quarantine(refusal)) => {
                 let (code, step) = (refusal.code.word(), i32::from(refusal.code.step()));
                 // It stays as it came, with why it was refused this time.
-                let at = before.map_or(sender.at, |row| Instant::from_ms(row.received_at));
-                let sender = Sender { at, ..sender };
-                self.keep_refused(&sender, &offered, refusal.hash, Because { code, step, detail: &refusal.detail })?;
+                let because = Because { code, step, detail: &refusal.detail };
+                self.keep_refused(&as_it_came(handed, before), refusal.hash, because)?;
                 if let Some(hash) = refusal.hash {
                     // What waited for it waits in vain.
                     self.settle([News::Refused { key, hash }].into())?;
@@ -75,26 +71,21 @@ impl Ledger<'_> {
     }
 
     /// Has a change wait that was kept before. Where as many of its device's wait as may, it stays refused.
-    #[allow(clippy::too_many_arguments)]
     fn hold_again(
         &self,
-        sender: &Sender,
-        offered: &Offered<'_>,
-        hash: ChangeHash,
-        awaited: Vec<u8>,
-        code: &'static str,
+        handed: &Handed<'_>,
+        wait: &Wait,
         before: Option<&Refused>,
         decided: &mut Decided,
     ) -> Result<(), StoreError> {
-        if self.hold_if_there_is_room(sender, offered, hash, awaited, code)? {
-            (decided.released, decided.code) = (Some(Released::Waits), Some(code.to_owned()));
+        if self.hold_if_there_is_room(handed, wait)? {
+            (decided.released, decided.code) = (Some(Released::Waits), Some(wait.code.to_owned()));
             return Ok(());
         }
         // Whatever the cap of what is refused: this one is kept already, and its device may have let it go.
-        let at = before.map_or(sender.at, |row| Instant::from_ms(row.received_at));
-        let (sender, detail) = (Sender { at, ..*sender }, too_many_held());
+        let detail = too_many_held();
         let because = Because { code: TOO_MANY_HELD, step: NO_STEP, detail: &detail };
-        self.keep_refused(&sender, offered, Some(hash), because)?;
+        self.keep_refused(&as_it_came(*handed, before), Some(wait.hash), because)?;
         (decided.code, decided.detail) = (Some(TOO_MANY_HELD.to_owned()), Some(detail));
         Ok(())
     }
@@ -117,8 +108,8 @@ impl Ledger<'_> {
                 let Some(bytes) = self.open_kept(row.id, &row.sealed)? else { continue };
                 self.take_out(&row)?;
                 let sender = row.sender(self.now);
-                let offered = Offered { key, scope: row.scope.into(), bytes: &bytes };
-                match self.judge(&sender, &offered)? {
+                let handed = Handed { sender, offered: Offered { key, scope: row.scope.into(), bytes: &bytes } };
+                match self.judge(&sender, &handed.offered)? {
                     Ok(Verdict::Merge(merge)) => {
                         self.merge_at_last(&key, &merge, &sender)?;
                         count += 1;
@@ -130,12 +121,12 @@ impl Ledger<'_> {
                     }
                     Ok(Verdict::Known(_)) => {}
                     Ok(Verdict::Hold(scanned, missing)) => {
-                        let (hash, awaited) = (ChangeHash(scanned.hash), waits_for(&missing));
-                        if !self.hold_if_there_is_room(&sender, &offered, hash, awaited, missing.word())? {
-                            self.put_back(&row, &sender, &offered)?;
+                        let wait = Wait::until_there(ChangeHash(scanned.hash), &missing);
+                        if !self.hold_if_there_is_room(&handed, &wait)? {
+                            self.put_back(&row, handed)?;
                         }
                     }
-                    Ok(Verdict::Quarantine(_)) | Err(_) => self.put_back(&row, &sender, &offered)?,
+                    Ok(Verdict::Quarantine(_)) | Err(_) => self.put_back(&row, handed)?,
                 }
             }
         }
@@ -149,10 +140,9 @@ impl Ledger<'_> {
     }
 
     /// Puts a change back as it was: somebody decides about it by itself.
-    fn put_back(&self, row: &Refused, sender: &Sender, offered: &Offered<'_>) -> Result<(), StoreError> {
-        let sender = Sender { at: Instant::from_ms(row.received_at), ..*sender };
-        let hash = row.change.map(ChangeHash::from);
-        self.keep_refused(&sender, offered, hash, Because { code: &row.code, step: NO_STEP, detail: &row.detail })
+    fn put_back(&self, row: &Refused, handed: Handed<'_>) -> Result<(), StoreError> {
+        let because = Because { code: &row.code, step: NO_STEP, detail: &row.detail };
+        self.keep_refused(&as_it_came(handed, Some(row)), row.change.map(ChangeHash::from), because)
     }
 
     /// A change of a document that was refused and not decided about.
@@ -161,4 +151,9 @@ impl Ledger<'_> {
         let this = quarantine::table.find((document, epoch, digest)).filter(quarantine::decided_at.is_null());
         self.query(|connection| this.select(Refused::as_select()).get_result(connection).optional())
     }
+}
+
+/// A change as it came when it was first refused.
+fn as_it_came<'h>(handed: Handed<'h>, before: Option<&Refused>) -> Handed<'h> {
+    before.map_or(handed, |row| handed.at(Instant::from_ms(row.received_at)))
 }

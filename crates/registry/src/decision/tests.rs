@@ -125,7 +125,7 @@ async fn what_is_damaged_is_not_released_but_named_and_can_be_discarded() {
         let [one] = kept(&district, state).await.try_into().unwrap();
         let released = district.registry.release_kept(AGENT, &reach, one.id, "再试".into(), NOW, None).await;
         assert!(matches!(released, Err(DecisionError::Damaged)), "{released:?}");
-        assert_eq!(kept(&district, state).await, [one.clone()], "it stays as it was");
+        assert_eq!(kept(&district, state).await, std::slice::from_ref(&one), "it stays as it was");
         let discarded = district.registry.discard_kept(AGENT, &reach, one.id, "已重录".into(), NOW, None).await;
         assert_eq!(discarded.unwrap().code.as_deref(), Some(DISCARDED));
         assert!(kept(&district, state).await.is_empty());

@@ -2,18 +2,18 @@
 //!
 //! **Invariant:** no more of a device's changes wait than may, and each is sealed.
 
-use super::{Fate, HELD_MS, NO_STEP};
+use super::{FROZEN, Fate, HELD_MS, NO_STEP};
 use crate::database::{DocumentBlob, HashBlob, Id, StoreError, on_each};
 use crate::label::digest;
 use crate::ledger::Ledger;
-use crate::log::{Sender, columns};
+use crate::log::{Handed, Sender, columns};
 use crate::refused::Because;
 use crate::tables::{held, quarantine};
 use diesel::prelude::*;
 use gridwork_domain::id::DeviceId;
 use gridwork_domain::instant::Instant;
-use gridwork_sync::document::ChangeHash;
-use gridwork_sync::guard::{Missing, Offered};
+use gridwork_sync::document::{ChangeHash, DocumentKey};
+use gridwork_sync::guard::Missing;
 
 /// Changes of one device that are held at a time: a month of offline work whose first change was lost.
 const MOST_HELD: i64 = 1_000;
@@ -23,6 +23,34 @@ pub(crate) const TOO_MANY_HELD: &str = "too-many-held";
 /// Why no more of a device's changes wait, as a sentence.
 pub(crate) fn too_many_held() -> String {
     format!("{MOST_HELD} changes of this device wait already")
+}
+
+/// For what a change waits.
+#[derive(Debug)]
+pub(crate) struct Wait {
+    /// The change that waits.
+    pub(crate) hash: ChangeHash,
+    /// The hash or id of what it waits for.
+    awaited: Vec<u8>,
+    /// Why, in a word.
+    pub(crate) code: &'static str,
+}
+
+impl Wait {
+    /// For what has not arrived.
+    pub(crate) fn until_there(hash: ChangeHash, missing: &Missing) -> Self {
+        let awaited = match missing {
+            Missing::Change(hash) => hash.0.to_vec(),
+            Missing::Previous(actor) => actor.0.to_vec(),
+            Missing::Household(household) => household.as_bytes().to_vec(),
+        };
+        Self { hash, awaited, code: missing.word() }
+    }
+
+    /// For its document, which cannot be loaded.
+    pub(crate) fn until_repaired(hash: ChangeHash, key: &DocumentKey) -> Self {
+        Self { hash, awaited: key.id.as_bytes().to_vec(), code: FROZEN }
+    }
 }
 
 #[derive(Queryable, Selectable, Insertable)]
@@ -64,19 +92,13 @@ impl Ledger<'_> {
     ///
     /// # Errors
     /// As the store says.
-    pub(super) fn hold(
-        &self,
-        sender: &Sender,
-        offered: &Offered<'_>,
-        hash: ChangeHash,
-        waits_for: Vec<u8>,
-        code: &'static str,
-    ) -> Result<Fate, StoreError> {
-        if self.hold_if_there_is_room(sender, offered, hash, waits_for, code)? {
-            return Ok(Fate::Held(hash, code));
+    pub(super) fn hold(&self, handed: &Handed<'_>, wait: &Wait) -> Result<Fate, StoreError> {
+        let hash = wait.hash;
+        if self.hold_if_there_is_room(handed, wait)? {
+            return Ok(Fate::Held(hash, wait.code));
         }
         let because = Because { code: TOO_MANY_HELD, step: NO_STEP, detail: &too_many_held() };
-        self.quarantine(sender, offered, Some(hash), because)?;
+        self.quarantine(handed, Some(hash), because)?;
         Ok(Fate::Quarantined(Some(hash), TOO_MANY_HELD.to_owned()))
     }
 
@@ -84,32 +106,27 @@ impl Ledger<'_> {
     ///
     /// # Errors
     /// As the store says.
-    pub(crate) fn hold_if_there_is_room(
-        &self,
-        sender: &Sender,
-        offered: &Offered<'_>,
-        hash: ChangeHash,
-        waits_for: Vec<u8>,
-        code: &'static str,
-    ) -> Result<bool, StoreError> {
+    pub(crate) fn hold_if_there_is_room(&self, handed: &Handed<'_>, wait: &Wait) -> Result<bool, StoreError> {
+        let Handed { sender, offered } = handed;
+        let hash = HashBlob::from(wait.hash);
         let device = sender.device.map(Id::from);
         let (document, epoch) = columns(&offered.key);
         let found: (i64, i64) = self.query(|connection| {
             let of_device = held::table.filter(held::device.eq(device)).count().get_result(connection)?;
-            let this = held::table.find((document, epoch, HashBlob::from(hash))).count().get_result(connection)?;
+            let this = held::table.find((document, epoch, hash)).count().get_result(connection)?;
             Ok::<_, diesel::result::Error>((of_device, this))
         })?;
         let (of_device, this) = found;
         if this == 0 && of_device >= MOST_HELD {
             return Ok(false);
         }
-        let label = self.label(sender, offered)?;
+        let label = self.label(handed)?;
         let row = HeldRow {
             document,
             epoch,
-            hash: hash.into(),
-            waits_for,
-            code: code.to_owned(),
+            hash,
+            waits_for: wait.awaited.clone(),
+            code: wait.code.to_owned(),
             scope: offered.scope.into(),
             staff: sender.staff.into(),
             device,
@@ -137,8 +154,8 @@ impl Ledger<'_> {
     ///
     /// # Errors
     /// As the store says.
-    pub(super) fn wait_on(&self, row: &HeldRow, awaited: &[u8], code: &str) -> Result<(), StoreError> {
-        let to = (held::waits_for.eq(awaited), held::code.eq(code));
+    pub(super) fn wait_on(&self, row: &HeldRow, wait: &Wait) -> Result<(), StoreError> {
+        let to = (held::waits_for.eq(&wait.awaited), held::code.eq(wait.code));
         let this = held::table.find((row.document, row.epoch, row.hash));
         self.query(|connection| diesel::update(this).set(to).execute(connection))?;
         Ok(())
@@ -148,13 +165,5 @@ impl Ledger<'_> {
     pub(crate) fn release(&self, row: &HeldRow) -> Result<bool, StoreError> {
         let this = held::table.find((row.document, row.epoch, row.hash));
         Ok(self.query(|connection| diesel::delete(this).execute(connection))? == 1)
-    }
-}
-
-pub(crate) fn waits_for(missing: &Missing) -> Vec<u8> {
-    match missing {
-        Missing::Change(hash) => hash.0.to_vec(),
-        Missing::Previous(actor) => actor.0.to_vec(),
-        Missing::Household(household) => household.as_bytes().to_vec(),
     }
 }

@@ -42,7 +42,7 @@ async fn new_households_are_written_a_thousand_at_a_time_and_each_table_in_one_g
     let importing = district.registry.database.write_locking::<_, ImportError, _>(work);
     assert_eq!(importing.await.unwrap(), households as u64);
 
-    let statements = statements.lock().unwrap();
+    let statements = std::mem::take(&mut *statements.lock().unwrap());
     let words = statements.iter().filter(|one| one.starts_with("SELECT $1") || one.starts_with("SELECT ?")).count();
     assert_eq!(words, TOGETHER / IN_SILENCE - 1, "the database hears of them while they are made");
 
