@@ -34,7 +34,7 @@ impl Sealed {
     fn begin(server: &Server) -> Self {
         let qian = Session::of(&QIAN, server);
         let secret = text(&qian.send(Method::POST, "/v1/second-factor", None, &json!({})).well()["secret"]);
-        // Of the half minute before: those of now and of the next one are taken too, so that nobody waits for a new code.
+        // Of the half minute before: those of now and of the next one are taken too, so that nobody waits for one.
         let shown = now().plus_ms(-30_000);
         let form = json!({ "code": code(&secret, shown) });
         assert_eq!(qian.send(Method::POST, "/v1/second-factor/confirmation", None, &form).status, 204);

@@ -1,5 +1,5 @@
-//! A backup that was made while people worked, and what comes of it when it is restored: `deploy/backup`, `deploy/restore`,
-//! and phones that had seen further.
+//! A backup that was made while people worked, and what comes of it when it is restored: `deploy/backup`,
+//! `deploy/restore`, and phones that had seen further.
 
 use crate::people::{enrol, field, register_household, sync, visit};
 use crate::program::{self, Said};
