@@ -193,7 +193,7 @@ class Settler:
             "RESIDENT": person["id"], "MEMBERSHIP": person["memberships"][0]["id"],
             "LEADER": self.id_of("grid_leader"), "EXTRA": self.id_of("extra"), "CAREFUL": self.id_of("careful"),
             "MACHINE": machine, "KEY": token, "SPARE_KEY": spare_key, "DEVICE": devices[0]["id"],
-            "LEAVING": self.id_of("leaving"), "SESSION": sign_in(self.url, "leaving")["session"],
+            "SESSION": sign_in(self.url, "leaving")["session"],
             "PAIR": next(one["pair"] for one in pairs if twins[0] in one["pair"] or one["alike"] == "dwelling"),
             "BROKEN": self.call("community_worker", "/v1/break-glass", emergency)["break_glass"],
             "TOMORROW_MS": str(int(time.time() + 86_400) * 1000),

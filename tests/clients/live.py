@@ -70,8 +70,6 @@ def examples(known: dict[str, str], refresh_token: str) -> dict[str, dict[str, o
         "decideConflict": {"path": "household.contact_phone", "value": "13900000001"},
         "dismissDuplicate": {"pair": known["PAIR"]},
         "endOffice": {"staff": known["EXTRA"], "role": "volunteer", "area": known["GRID"]},
-        "endSessionOfStaff": {"staff": known["LEAVING"], "session": known["SESSION"]},
-        "importRoster": {"mapping": "{}"},
         "issueEnrolmentCode": {"staff": known["LEADER"]},
         "makeApiKey": {"staff": known["MACHINE"], "expires_at_ms": int(known["TOMORROW_MS"])},
         "mergeHouseholds": {"id": known["TWIN"], "into": known["OTHER_TWIN"]},

@@ -27,12 +27,12 @@ fn number(text: &str) -> CitizenNumber {
 }
 
 /// The key that the server tells its staff.
-fn key(session: &Session) -> PublicKey {
+pub(crate) fn key(session: &Session) -> PublicKey {
     text(&session.get("/v1/sealing-key").well()["public_key"]).parse().expect("a key")
 }
 
 /// As a browser seals it.
-fn sealed(plain: &str, key: PublicKey) -> Value {
+pub(crate) fn sealed(plain: &str, key: PublicKey) -> Value {
     json!({ "sealed": key.seal(&number(plain), crate::device::random()).to_string() })
 }
 

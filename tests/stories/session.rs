@@ -93,7 +93,7 @@ fn who_administers_all_areas_of_somebody_ends_their_sessions() {
 }
 
 /// The code that an authenticator app shows at an instant.
-fn code(secret: &str, at: gridwork_domain::instant::Instant) -> String {
+pub(crate) fn code(secret: &str, at: gridwork_domain::instant::Instant) -> String {
     let secret = Secret::try_from_base32(secret).expect("base32");
     let totp = Builder::new().with_secret(secret).build().expect("a secret of that length");
     totp.generate(u64::try_from(at.ms() / 1_000).expect("after 1970")).to_string()

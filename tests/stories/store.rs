@@ -29,14 +29,28 @@ pub(crate) fn place(folder: &Path, url: &str) {
 
 /// Takes it away again.
 pub(crate) fn unmake(folder: &Path) {
-    if let (Some(server), Some(url)) = (server(), url(folder))
-        && let Some((host, _)) = server.rsplit_once('/')
-        && let Some(name) = url.strip_prefix(host).and_then(|rest| rest.strip_prefix('/'))
+    if let Some((server, name)) = database(folder)
         && let Ok(mut connection) = PgConnection::establish(&server)
     {
         // A server that was killed may still be connected.
         let _ = connection.batch_execute(&format!("DROP DATABASE {name} WITH (FORCE)"));
     }
+}
+
+/// Puts an empty database in its place; a file stays.
+pub(crate) fn empty(folder: &Path) {
+    if let Some((server, name)) = database(folder) {
+        on(&server, &format!("DROP DATABASE {name} WITH (FORCE)"));
+        on(&server, &format!("CREATE DATABASE {name}"));
+    }
+}
+
+/// The server and the name of a folder's database.
+fn database(folder: &Path) -> Option<(String, String)> {
+    let (server, url) = (server()?, url(folder)?);
+    let (host, _) = server.rsplit_once('/')?;
+    let name = url.strip_prefix(host)?.strip_prefix('/')?.to_owned();
+    Some((server, name))
 }
 
 /// Whether a database of that name is on a server.

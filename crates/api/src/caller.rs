@@ -145,8 +145,13 @@ impl Caller {
         let masks = |sight: Sight| {
             phones.iter().any(|field| field.kind == FieldKind::Phone && sight.manner(field) != Manner::Full)
         };
+        // By offices, not grid by grid: of those that hold in a grid, the one that sees most counts.
+        let reading = self.grants.iter().filter(|grant| grant.role.may(Operation::Read));
+        let (masked, full): (Vec<&Grant>, Vec<&Grant>) =
+            reading.partition(|grant| masks(Sight::of(Operation::Read, [grant.role])));
+        let in_full = |grid: &ScopeId| full.iter().any(|grant| grant.gives(Operation::Read, *grid));
         matches!(self.by, Means::Key(_))
-            || Reach::of(&self.grants, Operation::Read).scopes().any(|grid| masks(self.sight_by(Operation::Read, grid)))
+            || masked.iter().flat_map(|grant| grant.grids.iter()).any(|grid| !in_full(grid))
             || !self.broken.is_empty() && masks(Sight::of(Operation::BreakGlass, self.breaking()))
     }
 
@@ -302,5 +307,55 @@ impl FromRequest for Caller {
             let _ = let_in.send(());
             Ok(caller)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gridwork_domain::area::Area;
+    use gridwork_domain::division_code::DivisionCode;
+    use gridwork_domain::id::AreaId;
+
+    fn with(offices: &[(Role, &[u8])]) -> Caller {
+        let grant = |(role, grids): &(Role, &[u8])| Grant {
+            role: *role,
+            area: Area {
+                id: AreaId::from_bytes([0; 16]),
+                parent: None,
+                code: DivisionCode::parse("210404").expect("a code"),
+                name: "望花区".to_owned(),
+                aliases: Vec::new(),
+                valid_from: "2020-01-01".to_owned(),
+                valid_until: None,
+                successor: None,
+            },
+            grids: grids.iter().map(|grid| ScopeId::from(AreaId::from_bytes([*grid; 16]))).collect(),
+        };
+        Caller {
+            staff: StaffId::from_bytes([1; 16]),
+            now: clock::now(),
+            by: Means::Session(SessionId::from_bytes([2; 16]), false),
+            needs: Operation::Read,
+            attempt: None,
+            grants: offices.iter().map(grant).collect(),
+            broken: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_phone_is_masked_where_no_office_shows_it_in_full() {
+        let (agent, leader) = (Role::CallAgent, Role::GridLeader);
+        for (offices, masked) in [
+            (&[] as &[(Role, &[u8])], false),
+            (&[(leader, &[1, 2])], false),
+            (&[(agent, &[1, 2])], true),
+            (&[(agent, &[])], false),
+            (&[(agent, &[1, 2]), (leader, &[1])], true),
+            (&[(agent, &[1, 2]), (leader, &[1]), (Role::CommunityWorker, &[2, 3])], false),
+            (&[(Role::Auditor, &[1])], false),
+        ] {
+            assert_eq!(with(offices).sees_phones_masked(), masked, "{offices:?}");
+        }
     }
 }

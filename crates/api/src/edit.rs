@@ -41,6 +41,9 @@ pub(crate) struct EditedBody {
 
 /// Makes an edit of a household that is there.
 ///
+/// Whoever corrects a number that they see masked learns whether they have guessed it, and no answer could hide that: a right
+/// guess leaves the version that they read next, and a wrong one moves it, as what was written in the guess's place.
+///
 /// # Errors
 /// 404 outside the caller's areas, 403 without a role that permits it, and what the registry refuses.
 pub(crate) async fn apply(

@@ -33,23 +33,23 @@
 
 mod sealing_keys;
 mod secret;
+mod variable;
 
 pub use secret::SecretError;
+pub use variable::{WrongSetting, WrongSettings};
 
 use crate::limits;
 use crate::relay::{RedisUrl, WrongRedis};
 use crate::source::Proxies;
 use gridwork_sealing::Keyring;
-use std::borrow::Cow;
 use std::fmt;
-use std::fs::{self, DirBuilder};
+use std::fs::DirBuilder;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::ops::RangeInclusive;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::sync::Arc;
+use variable::Variables;
 
 /// What the server goes by.
 #[derive(Debug, Clone)]
@@ -96,28 +96,6 @@ pub struct Settings {
 /// The secret under which access tokens are signed. It does not show itself.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TokenSecret(Vec<u8>);
-
-/// A setting that cannot be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WrongSetting {
-    /// Its name.
-    pub name: Cow<'static, str>,
-    /// What is wrong with it, and what would be right.
-    pub reason: String,
-}
-
-/// All settings that cannot be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WrongSettings(pub Vec<WrongSetting>);
-
-impl fmt::Display for WrongSettings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("these settings cannot be:")?;
-        self.0.iter().try_for_each(|one| write!(f, "\n  {}: {}", one.name, one.reason))
-    }
-}
-
-impl std::error::Error for WrongSettings {}
 
 /// Bytes of a secret at least: those of the hash of HS256 (RFC 7518, 3.2).
 pub const SHORTEST_SECRET_BYTES: usize = 32;
@@ -193,64 +171,66 @@ impl Settings {
     /// # Errors
     /// [`WrongSettings`] with every setting that cannot be.
     pub fn from_variables(look_up: impl Fn(&str) -> Option<String>) -> Result<Self, WrongSettings> {
-        let mut reader = Reader { look_up, wrong: Vec::new() };
-        let folder = reader.text("GRIDWORK_DATA_DIR").unwrap_or_else(|| "gridwork-data".to_owned());
+        let mut variables = Variables::new(look_up);
+        let folder = variables.text("GRIDWORK_DATA_DIR").unwrap_or_else(|| "gridwork-data".to_owned());
         let mut settings = Self::in_folder(folder);
-        reader.parsed("GRIDWORK_ADDRESS", "an address and port such as 127.0.0.1:8080", &mut settings.address);
-        if reader.text("GRIDWORK_METRICS_ADDRESS").as_deref() == Some("off") {
+        variables.parsed("GRIDWORK_ADDRESS", "an address and port such as 127.0.0.1:8080", &mut settings.address);
+        if variables.text("GRIDWORK_METRICS_ADDRESS").as_deref() == Some("off") {
             settings.metrics_address = None;
         } else if let Some(address) = &mut settings.metrics_address {
-            reader.parsed("GRIDWORK_METRICS_ADDRESS", "an address and port such as 127.0.0.1:9464, or off", address);
+            variables.parsed("GRIDWORK_METRICS_ADDRESS", "an address and port such as 127.0.0.1:9464, or off", address);
         }
-        if let Some(url) = reader.text("DATABASE_URL") {
+        if let Some(url) = variables.text("DATABASE_URL") {
             settings.registry.database_url = url;
             if let Err(error) = settings.registry.check_url() {
-                reader.refuse("DATABASE_URL", error.to_string());
+                variables.refuse("DATABASE_URL", error.to_string());
             }
         }
-        let authorities = reader.file("GRIDWORK_REDIS_CA_FILE");
-        if let Some(url) = reader.text("REDIS_URL") {
+        let authorities = variables.file("GRIDWORK_REDIS_CA_FILE");
+        if let Some(url) = variables.text("REDIS_URL") {
             match RedisUrl::parse(&url, authorities) {
                 Ok(redis) => settings.redis = Some(redis),
-                Err(error @ (WrongRedis::Url | WrongRedis::Unchecked)) => reader.refuse("REDIS_URL", error.to_string()),
-                Err(error) => reader.refuse("GRIDWORK_REDIS_CA_FILE", error.to_string()),
+                Err(error @ (WrongRedis::Url | WrongRedis::Unchecked)) => {
+                    variables.refuse("REDIS_URL", error.to_string());
+                }
+                Err(error) => variables.refuse("GRIDWORK_REDIS_CA_FILE", error.to_string()),
             }
         }
-        if let Some(secret) = reader.text("GRIDWORK_TOKEN_SECRET") {
+        if let Some(secret) = variables.text("GRIDWORK_TOKEN_SECRET") {
             settings.token_secret = TokenSecret::new(secret.into_bytes());
             if settings.token_secret.is_none() {
                 let reason = format!("it has at least {SHORTEST_SECRET_BYTES} bytes: take random ones");
-                reader.refuse("GRIDWORK_TOKEN_SECRET", reason);
+                variables.refuse("GRIDWORK_TOKEN_SECRET", reason);
             }
         }
-        match reader.text("GRIDWORK_SEALING_KEYS").map(|keys| keys.parse()) {
+        match variables.text("GRIDWORK_SEALING_KEYS").map(|keys| keys.parse()) {
             None => {}
             Some(Ok(keys)) => settings.sealing_keys = Some(keys),
-            Some(Err(error)) => reader.refuse("GRIDWORK_SEALING_KEYS", format!("{error}: see gridwork keys make")),
+            Some(Err(error)) => variables.refuse("GRIDWORK_SEALING_KEYS", format!("{error}: see gridwork keys make")),
         }
-        match reader.text("GRIDWORK_ADMINISTRATOR_TOTP").as_deref() {
+        match variables.text("GRIDWORK_ADMINISTRATOR_TOTP").as_deref() {
             None | Some("required") => {}
             Some("optional") => settings.administrators_need_second_factor = false,
-            Some(_) => reader.refuse("GRIDWORK_ADMINISTRATOR_TOTP", "it is required or optional".to_owned()),
+            Some(_) => variables.refuse("GRIDWORK_ADMINISTRATOR_TOTP", "it is required or optional".to_owned()),
         }
-        reader.number("GRIDWORK_BREAK_GLASS_S", 1..=limits::LONGEST_BREAK_GLASS_S, &mut settings.break_glass_s);
-        reader.number("GRIDWORK_WORKERS", 1..=256, &mut settings.workers);
-        reader.number("GRIDWORK_MAX_CONNECTIONS", 16..=65_536, &mut settings.max_connections);
-        reader.number("GRIDWORK_MAX_SYNC_MEMORY_BYTES", 4 << 20..=64 << 30, &mut settings.sync_memory_bytes);
-        reader.number("GRIDWORK_MAX_CONCURRENT_EXCHANGES", 1..=256, &mut settings.concurrent_exchanges);
-        reader.number("GRIDWORK_REQUESTS_PER_MINUTE", 0..=1_000_000, &mut settings.requests_per_minute);
-        reader.number("GRIDWORK_SIGN_INS_PER_MINUTE", 0..=1_000_000, &mut settings.sign_ins_per_minute);
-        reader.number("GRIDWORK_PHONE_SEARCHES_PER_HOUR", 0..=1_000_000, &mut settings.phone_searches_per_hour);
+        variables.number("GRIDWORK_BREAK_GLASS_S", 1..=limits::LONGEST_BREAK_GLASS_S, &mut settings.break_glass_s);
+        variables.number("GRIDWORK_WORKERS", 1..=256, &mut settings.workers);
+        variables.number("GRIDWORK_MAX_CONNECTIONS", 16..=65_536, &mut settings.max_connections);
+        variables.number("GRIDWORK_MAX_SYNC_MEMORY_BYTES", 4 << 20..=64 << 30, &mut settings.sync_memory_bytes);
+        variables.number("GRIDWORK_MAX_CONCURRENT_EXCHANGES", 1..=256, &mut settings.concurrent_exchanges);
+        variables.number("GRIDWORK_REQUESTS_PER_MINUTE", 0..=1_000_000, &mut settings.requests_per_minute);
+        variables.number("GRIDWORK_SIGN_INS_PER_MINUTE", 0..=1_000_000, &mut settings.sign_ins_per_minute);
+        variables.number("GRIDWORK_PHONE_SEARCHES_PER_HOUR", 0..=1_000_000, &mut settings.phone_searches_per_hour);
         let proxies = "a list of addresses and networks such as 10.0.0.5,192.168.0.0/16";
-        reader.parsed("GRIDWORK_TRUSTED_PROXIES", proxies, &mut settings.trusted_proxies);
-        reader.number("GRIDWORK_DATABASE_READERS", 1..=64, &mut settings.registry.readers);
-        reader.number("GRIDWORK_DATABASE_WRITERS", 1..=64, &mut settings.registry.writers);
+        variables.parsed("GRIDWORK_TRUSTED_PROXIES", proxies, &mut settings.trusted_proxies);
+        variables.number("GRIDWORK_DATABASE_READERS", 1..=64, &mut settings.registry.readers);
+        variables.number("GRIDWORK_DATABASE_WRITERS", 1..=64, &mut settings.registry.writers);
         let statement_timeout_ms = &mut settings.registry.statement_timeout_ms;
-        reader.number("GRIDWORK_STATEMENT_TIMEOUT_MS", 1_000..=3_600_000, statement_timeout_ms);
-        reader.number("GRIDWORK_WRITER_QUEUE", 1..=65_536, &mut settings.registry.writer_queue);
-        reader.number("GRIDWORK_BUSY_TIMEOUT_MS", 0..=60_000, &mut settings.registry.busy_timeout_ms);
-        reader.number("GRIDWORK_SHUTDOWN_TIMEOUT_S", 0..=600, &mut settings.shutdown_timeout_s);
-        if reader.wrong.is_empty() { Ok(settings) } else { Err(WrongSettings(reader.wrong)) }
+        variables.number("GRIDWORK_STATEMENT_TIMEOUT_MS", 1_000..=3_600_000, statement_timeout_ms);
+        variables.number("GRIDWORK_WRITER_QUEUE", 1..=65_536, &mut settings.registry.writer_queue);
+        variables.number("GRIDWORK_BUSY_TIMEOUT_MS", 0..=60_000, &mut settings.registry.busy_timeout_ms);
+        variables.number("GRIDWORK_SHUTDOWN_TIMEOUT_S", 0..=600, &mut settings.shutdown_timeout_s);
+        variables.finish(settings)
     }
 
     /// Makes the data folder, for its owner alone, if it is not there.
@@ -316,51 +296,6 @@ impl Settings {
         match &self.token_secret {
             Some(secret) => Ok(secret.clone()),
             None => secret::keep(&self.data_dir),
-        }
-    }
-}
-
-struct Reader<L> {
-    look_up: L,
-    wrong: Vec<WrongSetting>,
-}
-
-impl<L: Fn(&str) -> Option<String>> Reader<L> {
-    /// A variable that is empty counts as not set: container files cannot unset one.
-    fn text(&self, name: &str) -> Option<String> {
-        (self.look_up)(name).filter(|text| !text.is_empty())
-    }
-
-    /// The content of the file that a variable names.
-    fn file(&mut self, name: &'static str) -> Option<Vec<u8>> {
-        let path = self.text(name)?;
-        fs::read(&path).map_err(|error| self.refuse(name, format!("{path:?} cannot be read: {error}"))).ok()
-    }
-
-    fn refuse(&mut self, name: &'static str, reason: String) {
-        self.wrong.push(WrongSetting { name: name.into(), reason });
-    }
-
-    fn parsed<T: FromStr>(&mut self, name: &'static str, form: &str, into: &mut T) {
-        match self.text(name).map(|text| text.parse().map_err(|_| text)) {
-            None => {}
-            Some(Ok(value)) => *into = value,
-            Some(Err(text)) => self.refuse(name, format!("{text:?} is not {form}")),
-        }
-    }
-
-    fn number<T: FromStr + PartialOrd + fmt::Display>(
-        &mut self,
-        name: &'static str,
-        range: RangeInclusive<T>,
-        into: &mut T,
-    ) {
-        match self.text(name).map(|text| text.parse().ok().filter(|number| range.contains(number)).ok_or(text)) {
-            None => {}
-            Some(Ok(value)) => *into = value,
-            Some(Err(text)) => {
-                self.refuse(name, format!("{text:?} is not a number from {} to {}", range.start(), range.end()));
-            }
         }
     }
 }

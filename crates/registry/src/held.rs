@@ -5,24 +5,24 @@
 //!
 //! **Invariant:** after [`Ledger::settle`], nothing is held that could be merged.
 
-use crate::database::{DocumentBlob, HashBlob, Id, StoreError, on_each};
+mod wait;
+
+pub(crate) use wait::{HeldRow, TOO_MANY_HELD, Wait, too_many_held};
+
+use crate::database::{HashBlob, StoreError};
 use crate::judge_view::JudgeView;
-use crate::label::digest;
 use crate::ledger::Ledger;
-use crate::log::{Sender, columns, key};
+use crate::log::{Handed, Sender, columns, key};
 use crate::refused::Because;
 use crate::registry::SCHEMA;
 use crate::tables::{document, held, quarantine};
 use diesel::prelude::*;
-use gridwork_domain::id::{DeviceId, ScopeId};
-use gridwork_domain::instant::Instant;
+use gridwork_domain::id::ScopeId;
 use gridwork_sync::document::{ActorId, ChangeHash, DocumentKey, DocumentKind};
 use gridwork_sync::guard::scan::{Limits, scan};
-use gridwork_sync::guard::{Merge, Missing, Offered, Refusal, Rules, Verdict, judge};
+use gridwork_sync::guard::{Merge, Offered, Refusal, Rules, Verdict, judge};
 use std::collections::VecDeque;
 
-/// Changes of one device that are held at a time: a month of offline work whose first change was lost.
-pub(crate) const MOST_HELD: i64 = 1_000;
 /// How long a change waits before it is quarantined.
 pub(crate) const HELD_MS: i64 = 7 * 24 * 60 * 60 * 1_000;
 /// Expired changes that one job takes up at most.
@@ -30,17 +30,10 @@ const EXPIRED_PER_JOB: i64 = 100;
 
 /// Code of a change that waits because its document cannot be loaded.
 pub(crate) const FROZEN: &str = "frozen";
-/// Code of a change that was refused because too many of the device's changes wait.
-pub(crate) const TOO_MANY_HELD: &str = "too-many-held";
 /// Code of a change that waited in vain.
 pub(crate) const EXPIRED: &str = "expired";
 /// The step under which refusals stand that are not the guard's.
 pub(crate) const NO_STEP: i32 = 6;
-
-/// Why no more of a device's changes wait, as a sentence.
-pub(crate) fn too_many_held() -> String {
-    format!("{MOST_HELD} changes of this device wait already")
-}
 
 /// What became of a change that was handed in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,40 +51,6 @@ pub(crate) enum News {
     Refused { key: DocumentKey, hash: ChangeHash },
 }
 
-#[derive(Queryable, Selectable, Insertable)]
-#[diesel(table_name = held, treat_none_as_default_value = false)]
-pub(crate) struct HeldRow {
-    pub(crate) document: DocumentBlob,
-    pub(crate) epoch: i64,
-    pub(crate) hash: HashBlob,
-    waits_for: Vec<u8>,
-    code: String,
-    pub(crate) scope: Id,
-    staff: Id,
-    device: Option<Id>,
-    received_at: i64,
-    last_contact: i64,
-    expires_at: i64,
-    pub(crate) digest: HashBlob,
-    pub(crate) sealed: Vec<u8>,
-    pub(crate) id: Id,
-    pub(crate) home: Id,
-    pub(crate) depends_on: Vec<u8>,
-    pub(crate) size: i64,
-}
-
-impl HeldRow {
-    /// Who handed it in, at that moment: they were entitled then or not, and are judged by it.
-    pub(crate) fn sender(&self) -> Sender {
-        Sender {
-            staff: self.staff.into(),
-            device: self.device.map(DeviceId::from),
-            at: Instant::from_ms(self.received_at),
-            last_contact: Instant::from_ms(self.last_contact),
-        }
-    }
-}
-
 impl Ledger<'_> {
     /// Judges a change and does as judged, with everything that waited for it. Returns what became of it, and which held
     /// changes were merged besides.
@@ -107,9 +66,9 @@ impl Ledger<'_> {
             let hash = scan(offered.bytes, &Limits::DEFAULT).ok().map(|scanned| ChangeHash(scanned.hash));
             return Ok((Fate::Quarantined(hash, code), Vec::new()));
         }
-        let mut news = VecDeque::new();
+        let (mut news, handed) = (VecDeque::new(), Handed { sender: *sender, offered: *offered });
         let fate = match self.judge(sender, offered)? {
-            Err(hash) => self.hold(sender, offered, hash, offered.key.id.as_bytes().to_vec(), FROZEN)?,
+            Err(hash) => self.hold(&handed, &Wait::until_repaired(hash, &offered.key))?,
             Ok(Verdict::Known(hash)) => Fate::Known(hash),
             Ok(Verdict::Merge(merge)) => {
                 self.merge_at_last(&offered.key, &merge, sender)?;
@@ -118,7 +77,7 @@ impl Ledger<'_> {
             }
             Ok(Verdict::Hold(scanned, missing)) => {
                 let hash = ChangeHash(scanned.hash);
-                let fate = self.hold(sender, offered, hash, waits_for(&missing), missing.word())?;
+                let fate = self.hold(&handed, &Wait::until_there(hash, &missing))?;
                 if matches!(fate, Fate::Quarantined(..)) {
                     news.push_back(News::Refused { key: offered.key, hash });
                 }
@@ -127,7 +86,7 @@ impl Ledger<'_> {
             Ok(Verdict::Quarantine(refusal)) => {
                 let step = i32::from(refusal.code.step());
                 let because = Because { code: refusal.code.word(), step, detail: &refusal.detail };
-                self.quarantine(sender, offered, refusal.hash, because)?;
+                self.quarantine(&handed, refusal.hash, because)?;
                 news.extend(refusal.hash.map(|hash| News::Refused { key: offered.key, hash }));
                 Fate::Quarantined(refusal.hash, refusal.code.word().to_owned())
             }
@@ -247,7 +206,7 @@ impl Ledger<'_> {
                 let Some(bytes) = self.open_kept(row.id, &row.sealed)? else { continue };
                 let offered = Offered { key, scope: ScopeId::from(row.scope), bytes: &bytes };
                 match self.judge(&sender, &offered)? {
-                    Err(_) => self.wait_on(&row, key.id.as_bytes(), FROZEN)?,
+                    Err(hash) => self.wait_on(&row, &Wait::until_repaired(hash, &key))?,
                     Ok(Verdict::Known(_)) => drop(self.release(&row)?),
                     Ok(Verdict::Merge(merge)) => {
                         self.merge_at_last(&key, &merge, &sender)?;
@@ -255,7 +214,9 @@ impl Ledger<'_> {
                         merged.push((key, hash));
                         news.push_back(News::Merged { key, hash, actor: merge.change.actor });
                     }
-                    Ok(Verdict::Hold(_, missing)) => self.wait_on(&row, &waits_for(&missing), missing.word())?,
+                    Ok(Verdict::Hold(_, missing)) => {
+                        self.wait_on(&row, &Wait::until_there(row.hash.into(), &missing))?
+                    }
                     Ok(Verdict::Quarantine(refusal)) => {
                         let step = i32::from(refusal.code.step());
                         let hash = row.hash.into();
@@ -292,88 +253,6 @@ impl Ledger<'_> {
         Ok(rows.into_iter().filter(|row| same_document(row) || row.waits_for == household).collect())
     }
 
-    fn hold(
-        &self,
-        sender: &Sender,
-        offered: &Offered<'_>,
-        hash: ChangeHash,
-        waits_for: Vec<u8>,
-        code: &'static str,
-    ) -> Result<Fate, StoreError> {
-        if self.hold_if_there_is_room(sender, offered, hash, waits_for, code)? {
-            return Ok(Fate::Held(hash, code));
-        }
-        let because = Because { code: TOO_MANY_HELD, step: NO_STEP, detail: &too_many_held() };
-        self.quarantine(sender, offered, Some(hash), because)?;
-        Ok(Fate::Quarantined(Some(hash), TOO_MANY_HELD.to_owned()))
-    }
-
-    /// Has a change wait, unless as many of its device's wait as may. Returns whether it waits.
-    ///
-    /// # Errors
-    /// As the store says.
-    pub(crate) fn hold_if_there_is_room(
-        &self,
-        sender: &Sender,
-        offered: &Offered<'_>,
-        hash: ChangeHash,
-        waits_for: Vec<u8>,
-        code: &'static str,
-    ) -> Result<bool, StoreError> {
-        let device = sender.device.map(Id::from);
-        let (document, epoch) = columns(&offered.key);
-        let found: (i64, i64) = self.query(|connection| {
-            let of_device = held::table.filter(held::device.eq(device)).count().get_result(connection)?;
-            let this = held::table.find((document, epoch, HashBlob::from(hash))).count().get_result(connection)?;
-            Ok::<_, diesel::result::Error>((of_device, this))
-        })?;
-        let (of_device, this) = found;
-        if this == 0 && of_device >= MOST_HELD {
-            return Ok(false);
-        }
-        let label = self.label(sender, offered)?;
-        let row = HeldRow {
-            document,
-            epoch,
-            hash: hash.into(),
-            waits_for,
-            code: code.to_owned(),
-            scope: offered.scope.into(),
-            staff: sender.staff.into(),
-            device,
-            received_at: sender.at.ms(),
-            last_contact: sender.last_contact.ms(),
-            expires_at: sender.at.plus_ms(HELD_MS).ms(),
-            digest: label.digest,
-            sealed: label.sealed,
-            id: label.id,
-            home: label.home,
-            depends_on: label.depends_on,
-            size: label.size,
-        };
-        let refused_before = quarantine::table.find((document, epoch, digest(offered.bytes)));
-        self.query(|connection| {
-            diesel::delete(refused_before).execute(connection)?;
-            let insert = diesel::insert_into(held::table).values(&row).on_conflict_do_nothing();
-            on_each!(connection, |one| insert.execute(one))
-        })?;
-        self.any_held.set(true);
-        Ok(true)
-    }
-
-    fn wait_on(&self, row: &HeldRow, awaited: &[u8], code: &str) -> Result<(), StoreError> {
-        let to = (held::waits_for.eq(awaited), held::code.eq(code));
-        let this = held::table.find((row.document, row.epoch, row.hash));
-        self.query(|connection| diesel::update(this).set(to).execute(connection))?;
-        Ok(())
-    }
-
-    /// Returns whether it was still held.
-    pub(crate) fn release(&self, row: &HeldRow) -> Result<bool, StoreError> {
-        let this = held::table.find((row.document, row.epoch, row.hash));
-        Ok(self.query(|connection| diesel::delete(this).execute(connection))? == 1)
-    }
-
     fn refuse_held(&self, row: HeldRow, because: Because<'_>) -> Result<(), StoreError> {
         if !self.release(&row)? {
             return Ok(()); // another node has merged it, or refused it, meanwhile
@@ -402,13 +281,5 @@ impl Ledger<'_> {
             self.bring_home(key.id.subject(), merge.home)?;
         }
         Ok(())
-    }
-}
-
-pub(crate) fn waits_for(missing: &Missing) -> Vec<u8> {
-    match missing {
-        Missing::Change(hash) => hash.0.to_vec(),
-        Missing::Previous(actor) => actor.0.to_vec(),
-        Missing::Household(household) => household.as_bytes().to_vec(),
     }
 }

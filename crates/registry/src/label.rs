@@ -6,7 +6,7 @@
 
 use crate::database::{Blob, DocumentBlob, HashBlob, Id, StoreError};
 use crate::ledger::Ledger;
-use crate::log::{Sender, columns};
+use crate::log::{Handed, Sender, columns};
 use crate::sealing::at_rest;
 use crate::tables::{document, held, quarantine};
 use diesel::prelude::*;
@@ -38,7 +38,7 @@ impl Ledger<'_> {
     ///
     /// # Errors
     /// As the store says.
-    pub(crate) fn label(&self, sender: &Sender, offered: &Offered<'_>) -> Result<Label, StoreError> {
+    pub(crate) fn label(&self, Handed { sender, offered }: &Handed<'_>) -> Result<Label, StoreError> {
         let scanned = scan(offered.bytes, &Limits::DEFAULT);
         let id = id_of(offered);
         Ok(Label {

@@ -8,6 +8,7 @@ use diesel::prelude::*;
 use gridwork_domain::id::{DeviceId, StaffId};
 use gridwork_domain::instant::Instant;
 use gridwork_sync::document::{ChangeHash, DocumentId, DocumentKey};
+use gridwork_sync::guard::Offered;
 
 /// The only kind of feed row in this release. Removals and resets will have their own.
 pub(crate) const FEED_CHANGE: i32 = 0;
@@ -23,6 +24,22 @@ pub(crate) struct Sender {
     pub(crate) at: Instant,
     /// When the device's contact before this one ended; its enrolment if there was none. The same as `at` over REST.
     pub(crate) last_contact: Instant,
+}
+
+/// A change that was handed in, and by whom.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Handed<'h> {
+    /// By whom, and when.
+    pub(crate) sender: Sender,
+    /// The change.
+    pub(crate) offered: Offered<'h>,
+}
+
+impl Handed<'_> {
+    /// The same, as if it had come then.
+    pub(crate) fn at(self, at: Instant) -> Self {
+        Self { sender: Sender { at, ..self.sender }, ..self }
+    }
 }
 
 /// A merged change.

@@ -8,7 +8,7 @@ use crate::database::{HashBlob, Id, StoreError, on_each};
 use crate::held::{EXPIRED, HeldRow, TOO_MANY_HELD};
 use crate::label::{Label, digest};
 use crate::ledger::Ledger;
-use crate::log::{Sender, columns, key};
+use crate::log::{Handed, Sender, columns, key};
 use crate::tables::quarantine;
 use diesel::prelude::*;
 use gridwork_domain::id::ScopeId;
@@ -53,12 +53,11 @@ impl Ledger<'_> {
     /// As the store says.
     pub(crate) fn quarantine(
         &self,
-        sender: &Sender,
-        offered: &Offered<'_>,
+        handed: &Handed<'_>,
         hash: Option<ChangeHash>,
         because: Because<'_>,
     ) -> Result<(), StoreError> {
-        if self.has_room(sender)? { self.keep_refused(sender, offered, hash, because) } else { Ok(()) }
+        if self.has_room(&handed.sender)? { self.keep_refused(handed, hash, because) } else { Ok(()) }
     }
 
     /// Whether one more refused change of a sender's device is kept.
@@ -81,12 +80,11 @@ impl Ledger<'_> {
     /// As the store says.
     pub(crate) fn keep_refused(
         &self,
-        sender: &Sender,
-        offered: &Offered<'_>,
+        handed: &Handed<'_>,
         hash: Option<ChangeHash>,
         because: Because<'_>,
     ) -> Result<(), StoreError> {
-        let label = self.label(sender, offered)?;
+        let (label, Handed { sender, offered }) = (self.label(handed)?, handed);
         self.insert_refused(&offered.key, offered.scope, (sender, hash), because, label)
     }
 

@@ -11,6 +11,7 @@ mod limits;
 mod migrations;
 mod nodes;
 mod query;
+mod round_trips;
 mod search;
 mod session;
 mod staff;

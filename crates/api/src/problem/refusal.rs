@@ -117,6 +117,7 @@ impl From<DecisionError> for Problem {
     fn from(error: DecisionError) -> Self {
         match error {
             DecisionError::NothingKept => Self::not_found(),
+            DecisionError::Damaged => Self::new(Kind::Conflict, Sentence::KeptDamaged),
             DecisionError::Store(error) => error.into(),
         }
     }
@@ -236,6 +237,11 @@ mod tests {
         let problem = Problem::from(StoreError::Unreadable("row 7 of resident".to_owned()));
         assert_eq!(problem.status(), StatusCode::INTERNAL_SERVER_ERROR);
         assert!(!problem.to_string().contains("row 7") && problem.cause().expect("a cause").contains("row 7"));
+    }
+
+    #[test]
+    fn a_kept_change_that_is_damaged_is_no_fault_of_the_server() {
+        assert_eq!(Problem::from(DecisionError::Damaged).status(), StatusCode::CONFLICT);
     }
 
     #[test]

@@ -206,5 +206,9 @@ sentences! {
     SameFile
         "别人正在导入同一个文件：请再试"
         "the same file is being imported by somebody else: try it again"
+    KeptDamaged
+        "这条改动保存的内容已损坏，无法放行，它仍在原处：请作者重新登记，再作废它"
+        "what was kept of this change is damaged, so that it cannot be released; it stays where it was: have its author \
+         record it anew, then discard it"
     NoSuchStaff "没有这位工作人员" "there is no such member of staff"
 }

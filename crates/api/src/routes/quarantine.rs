@@ -193,7 +193,10 @@ pub(crate) async fn read(
     extensions(("x-gridwork-permission" = json!("decide_kept"))),
     params(("id" = String, Path, description = "The change.")),
     request_body = Because,
-    responses((status = 200, description = "What became of it.", body = DecidedBody))
+    responses(
+        (status = 200, description = "What became of it.", body = DecidedBody),
+        (status = 409, description = "What was kept of it is damaged: it stays where it was, and can be discarded.")
+    )
 )]
 #[post("/v1/quarantine/{id}/release")]
 pub(crate) async fn release(

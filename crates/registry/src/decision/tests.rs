@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::database::Opener;
-use crate::held::HELD_MS;
+use crate::held::{HELD_MS, TOO_MANY_HELD};
 use crate::tests::database::Database;
 use crate::tests::{AGENT, District, LEADERS, NOW, Phone, fresh, register, scope, visit};
 use crate::{Nonce, Page};
@@ -121,4 +121,32 @@ async fn a_change_that_may_not_wait_again_stays_where_it_was_and_the_answer_says
     assert_eq!((decided.released, decided.code.as_deref()), (Some(Released::Refused), Some(TOO_MANY_HELD)));
     let still = district.registry.kept_change(&reach, waits.id).await.unwrap().expect("it is kept");
     assert_eq!((still.kept.state, still.kept.received_at), (KeptState::Quarantined, found.kept.received_at));
+}
+
+#[tokio::test]
+async fn what_is_damaged_is_not_released_but_named_and_can_be_discarded() {
+    let district = District::open().await;
+    let mut phone = district.phone(LEADERS[0]).await;
+    let new = register();
+    phone.record(&new, scope(0));
+    phone.record(&visit(new.household, "一"), scope(0));
+    phone.unsent.remove(0);
+    assert_eq!(phone.sync(&district).await[0].0, Outcome::Held);
+    let mut stranger = district.phone(LEADERS[1]).await;
+    stranger.record(&register(), scope(0));
+    assert_eq!(stranger.sync(&district).await[0].0, Outcome::Quarantined);
+    for table in ["held", "quarantine"] {
+        district.damage(&format!("UPDATE {table} SET sealed = substr(sealed, 1, length(sealed) - 1)"));
+    }
+
+    let reach = Reach::from_iter([scope(0), scope(1)]);
+    for state in [KeptState::Held, KeptState::Quarantined] {
+        let [one] = kept(&district, state).await.try_into().unwrap();
+        let released = district.registry.release_kept(AGENT, &reach, one.id, "再试".into(), NOW, None).await;
+        assert!(matches!(released, Err(DecisionError::Damaged)), "{released:?}");
+        assert_eq!(kept(&district, state).await, std::slice::from_ref(&one), "it stays as it was");
+        let discarded = district.registry.discard_kept(AGENT, &reach, one.id, "已重录".into(), NOW, None).await;
+        assert_eq!(discarded.unwrap().code.as_deref(), Some(DISCARDED));
+        assert!(kept(&district, state).await.is_empty());
+    }
 }

@@ -3,7 +3,8 @@
 //! A roster registers thousands of households, each of which has some seventy rows: written one after the other, each is a way
 //! to PostgreSQL and back, and the words of the search index fall all over it. Written together they are one stream per
 //! table, and the words are in the index's own order. What else asks about a household that waits is not known here: the
-//! ledger writes the batch before.
+//! ledger writes the batch before. While households are made the database is asked for nothing else, and PostgreSQL ends a
+//! transaction in which it hears nothing for long: so it hears of every few of them.
 //!
 //! **Invariant:** the same rows come into the tables as if each had been written at once.
 
@@ -15,11 +16,16 @@ use crate::projection::{ConflictRow, HouseholdRow, HouseholdRows, MembershipRow,
 use crate::snapshot::SnapshotRow;
 use crate::tables::{change, conflict, document, feed, household, membership, need, resident, search, snapshot};
 use diesel::prelude::*;
+use diesel::sql_types::Integer;
 use gridwork_sync::document::DocumentKey;
 use std::collections::BTreeSet;
 
 /// Households that wait at most: 50,000 words and some ten megabytes.
 const MOST_HOUSEHOLDS: usize = 1_000;
+
+/// Households that are made without a word to the database at most: tens of milliseconds, or seconds on a machine that is
+/// a hundred times slower.
+const MOST_IN_SILENCE: usize = 50;
 
 /// Documents that one statement looks for.
 const LOOKED_FOR_AT_ONCE: usize = 1_000;
@@ -58,6 +64,11 @@ impl Batch {
     /// Whether nothing waits.
     fn is_empty(&self) -> bool {
         self.keys.is_empty()
+    }
+
+    /// Whether the database has heard nothing while the last of them were made.
+    fn is_silent(&self) -> bool {
+        self.keys.len().is_multiple_of(MOST_IN_SILENCE)
     }
 
     /// Whether so much waits that it is to be written.
@@ -156,7 +167,14 @@ impl Ledger<'_> {
     /// As the store says.
     pub(crate) fn register(&self, key: DocumentKey, new: Newcomer) -> Result<(), StoreError> {
         self.batch.borrow_mut().add(key, new);
-        if self.batch.borrow().is_full() { self.write_batch() } else { Ok(()) }
+        if self.batch.borrow().is_full() {
+            self.write_batch()
+        } else if self.batch.borrow().is_silent() {
+            let a_word = diesel::select(1.into_sql::<Integer>());
+            self.query_beside(|connection| a_word.execute(connection).map(drop))
+        } else {
+            Ok(())
+        }
     }
 
     /// Writes what waits.
