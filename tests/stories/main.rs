@@ -32,6 +32,7 @@ mod every_operation;
 mod feed;
 mod full_disk;
 mod hostile_bodies;
+mod hostile_by_chance;
 mod hostile_changes;
 mod house;
 mod idempotency;

@@ -25,7 +25,10 @@ fn alter_once(chance: &mut impl Chance, change: &mut ExpandedChange, seen: &Seen
         1 => change.start_op = NonZeroU64::new(number(chance, change.start_op.get())).unwrap_or(NonZeroU64::MIN),
         2 | 3 => alter_dependencies(chance, &mut change.deps, seen),
         4 => change.actor_id = actor(chance, seen),
-        5 => change.time = [i64::MIN, -1, 0, i64::MAX, 253_402_300_800_000, change.time + 1][chance.below(6)],
+        5 => {
+            change.time =
+                [i64::MIN, -1, 0, i64::MAX, 253_402_300_800_000, change.time.saturating_add(1)][chance.below(6)]
+        }
         6 => change.message = Some("a".repeat(chance.below(9_000))),
         7 => change.extra_bytes = vec![7; chance.below(9_000)],
         8 => alter_list(chance, &mut change.operations),
@@ -40,8 +43,16 @@ fn alter_once(chance: &mut impl Chance, change: &mut ExpandedChange, seen: &Seen
 }
 
 fn number(chance: &mut impl Chance, honest: u64) -> u64 {
-    [0, 1, honest.saturating_sub(1), honest + 1, honest + 2, u64::from(u32::MAX), i64::MAX as u64, u64::MAX]
-        [chance.below(8)]
+    [
+        0,
+        1,
+        honest.saturating_sub(1),
+        honest.saturating_add(1),
+        honest.saturating_add(2),
+        u64::from(u32::MAX),
+        i64::MAX as u64,
+        u64::MAX,
+    ][chance.below(8)]
 }
 
 fn alter_dependencies(chance: &mut impl Chance, dependencies: &mut Vec<ChangeHash>, seen: &Seen) {
