@@ -154,7 +154,9 @@ fn outbox_row(pending: &Pending) -> Result<OutboxRow, StoreError> {
         PendingState::Waiting => (0, None, None, None),
         PendingState::Held { code, asked_at } => (1, Some(code.clone()), None, Some(asked_at.ms())),
         PendingState::Aside => (2, None, None, None),
-        PendingState::Refused { code, detail } => (3, Some(code.clone()), Some(detail.clone()), None),
+        PendingState::Refused { code, detail, asked_at } => {
+            (3, Some(code.clone()), Some(detail.clone()), asked_at.map(Instant::ms))
+        }
     };
     Ok(OutboxRow {
         edit: pending.edit.id.as_bytes().to_vec(),
@@ -179,7 +181,9 @@ fn read_outbox(row: OutboxRow) -> Result<Row, StoreError> {
         (0, ..) => PendingState::Waiting,
         (1, Some(code), _, Some(asked_at)) => PendingState::Held { code, asked_at: Instant::from_ms(asked_at) },
         (2, ..) => PendingState::Aside,
-        (3, Some(code), Some(detail), _) => PendingState::Refused { code, detail },
+        (3, Some(code), Some(detail), asked_at) => {
+            PendingState::Refused { code, detail, asked_at: asked_at.map(Instant::from_ms) }
+        }
         _ => return Err(bad()),
     };
     let pending = Pending {

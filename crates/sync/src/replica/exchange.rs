@@ -32,12 +32,16 @@ const MOST_REQUESTS: u32 = 10_000;
 const QUIET_MS: i64 = 900_000;
 /// How often a change that is held is handed in again.
 const HELD_MS: i64 = 3_600_000;
+/// How often the registry is asked whether staff have decided about a change that it refused.
+const REFUSED_MS: i64 = 86_400_000;
 
 /// A row of exchanges, and the request that is on its way.
 #[derive(Debug, Default)]
 pub(super) struct Run {
     /// Whether news are fetched.
     pull: bool,
+    /// Whether all of them have come.
+    caught_up: bool,
     /// Requests so far.
     requests: u32,
     /// Whether the clock was put right and the request sent again.
@@ -108,8 +112,9 @@ impl Replica {
         self.put(Row::Standing(Standing { actor: self.standing.actor, skew_ms: Some(skew_ms), last_contact }));
 
         self.learn_authors(&answer.authors);
-        self.take_verdicts(now, &answer.verdicts, &mut run, &mut report);
-        let more = run.pull && self.take_news(now, answer.scopes, &mut run, &mut report);
+        let released = self.take_verdicts(now, &answer.verdicts, &mut run, &mut report);
+        let more = run.pull && (self.take_news(now, answer.scopes, &mut run, &mut report) || released);
+        run.caught_up = run.pull && !more;
         if run.pull && !more {
             self.replay(now, entropy, &mut report);
         }
@@ -192,6 +197,8 @@ impl Replica {
         let most = (MOST_PUSHED >> self.rest.refused.min(16)).max(1);
         let tries_with_one = self.rest.refused.saturating_sub(MOST_PUSHED.ilog2() + 1) as usize;
         let to_push = self.to_push(now, run);
+        // What is pushed is not sent back, and these are not in the document: what was released must not come meanwhile.
+        let asks = to_push.iter().any(|pending| !pending.is_in_document());
         let passed_over = if to_push.is_empty() { 0 } else { tries_with_one % to_push.len() };
         for pending in to_push.into_iter().skip(passed_over) {
             bytes += pending.change.bytes.len();
@@ -210,7 +217,7 @@ impl Replica {
             changes.push(pending.change.bytes.clone().into());
         }
         run.declared = new_actors.iter().copied().collect();
-        let scopes = self.scopes.iter().take(if run.pull { MOST_SCOPES } else { 0 });
+        let scopes = self.scopes.iter().take(if run.pull && !asks { MOST_SCOPES } else { 0 });
         Request {
             protocol: PROTOCOL,
             encoder: ENCODER,
@@ -237,14 +244,25 @@ impl Replica {
         }
     }
 
+    /// What is to be handed in; when nothing is and all news have come, what the registry refused and may have been decided
+    /// about.
     fn to_push<'a>(&'a self, now: Instant, run: &Run) -> Vec<&'a super::Pending> {
+        let is_over = |since: Instant, wait_ms: i64| now.ms().abs_diff(since.ms()) >= wait_ms.unsigned_abs();
         let is_due = |pending: &&super::Pending| match &pending.state {
             PendingState::Waiting => true,
-            PendingState::Held { asked_at, .. } => now.ms().abs_diff(asked_at.ms()) >= HELD_MS.unsigned_abs(),
+            PendingState::Held { asked_at, .. } => is_over(*asked_at, HELD_MS),
             PendingState::Aside | PendingState::Refused { .. } => false,
         };
+        let is_to_be_asked = |pending: &&super::Pending| match &pending.state {
+            PendingState::Refused { asked_at: Some(asked_at), .. } => is_over(*asked_at, REFUSED_MS),
+            _ => false,
+        };
         let is_new = |pending: &&super::Pending| !run.offered.contains(&(pending.document, pending.change.hash));
-        self.outbox.values().filter(is_due).filter(is_new).collect()
+        let due: Vec<_> = self.outbox.values().filter(is_due).filter(is_new).collect();
+        if due.is_empty() && run.caught_up {
+            return self.outbox.values().filter(is_to_be_asked).filter(is_new).collect();
+        }
+        due
     }
 
     fn has_more_to_push(&self, now: Instant, run: &Run) -> bool {

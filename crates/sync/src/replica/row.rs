@@ -95,6 +95,8 @@ pub enum PendingState {
         code: String,
         /// A sentence for people.
         detail: String,
+        /// When the registry last said so, by the device's clock; none if that is final: nobody decides otherwise any more.
+        asked_at: Option<Instant>,
     },
 }
 

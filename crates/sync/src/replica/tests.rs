@@ -2,6 +2,7 @@
 
 mod damage;
 mod property;
+mod refused;
 mod schedule;
 mod stories;
 
