@@ -265,14 +265,21 @@ fn note_contact(
 /// Binds the actors that the device declares and nobody has, under a cap. What is not bound is told by the guard, when
 /// a change of such an actor is pushed.
 fn bind_actors(ledger: &Ledger<'_>, owner: Owner, request: &Request) -> Result<(), StoreError> {
-    if request.new_actors.is_empty() {
+    let mut new = Vec::new();
+    for one in request.new_actors.iter().map(|bytes| ActorId(**bytes)).filter(|one| *one != GENESIS_ACTOR) {
+        if ledger.owner(one)?.is_none() {
+            new.push(one);
+        }
+    }
+    // A phone declares its actors with each of their changes: most times, all are known.
+    if new.is_empty() {
         return Ok(());
     }
     let of_device = actor::table.filter(actor::device.eq(owner.device.map(Id::from)));
     let bound: i64 = ledger.query(|connection| of_device.count().get_result(connection))?;
     let mut room = MOST_ACTORS - bound;
-    for new in request.new_actors.iter().map(|bytes| ActorId(**bytes)) {
-        if room > 0 && new != GENESIS_ACTOR && ledger.bind(new, owner)? {
+    for new in new {
+        if room > 0 && ledger.bind(new, owner)? {
             room -= 1;
         }
     }

@@ -243,6 +243,7 @@ fn the_bytes_of_the_messages_never_change() {
             cursor: vec![0x75; 16].into(),
             more: true,
             entries: vec![entry(Some(change.bytes.clone()), None), entry(None, Some(snapshot))],
+            anew: false,
         }],
         authors: vec![Author::new(ActorId([0x41; 16]), StaffId::from_bytes([0x76; 16]), "李网格长")],
     };

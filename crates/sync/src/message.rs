@@ -181,6 +181,11 @@ pub struct ScopeAnswer {
     #[n(3)]
     #[cbor(skip_if = "Vec::is_empty", default)]
     pub entries: Vec<Entry>,
+    /// Whether the cursor that was named is not one of this registry, so that the whole scope follows: the registry may lack
+    /// what the device was told that it has.
+    #[n(4)]
+    #[cbor(skip_if = "std::ops::Not::not", default)]
+    pub anew: bool,
 }
 
 /// One piece of news: exactly one of change and snapshot.

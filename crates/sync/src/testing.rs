@@ -25,6 +25,7 @@ use std::convert::Infallible;
 pub(crate) const NOW: Instant = Instant::from_ms(1_790_000_000_000);
 
 /// A document as the registry holds it.
+#[derive(Clone)]
 pub(crate) struct Kept {
     pub(crate) home: ScopeId,
     /// All merged changes in the order in which they were merged, with genesis changes beyond the first.
@@ -39,13 +40,15 @@ pub(crate) struct Kept {
 }
 
 /// A change that waits, with who brought it.
+#[derive(Clone)]
 struct Waiting {
     by: StaffId,
     scope: ScopeId,
     bytes: Vec<u8>,
 }
 
-/// A registry in memory.
+/// A registry in memory; a clone is its backup.
+#[derive(Clone)]
 pub(crate) struct Registry {
     pub(crate) schema: &'static Schema,
     pub(crate) now: Instant,

@@ -172,7 +172,7 @@ impl State {
             }
             if asked.cursor.is_none() || position > before {
                 let (cursor, more) = (position.to_be_bytes().to_vec().into(), position < self.log.len());
-                answer.scopes.push(ScopeAnswer { scope: asked.scope, cursor, more, entries });
+                answer.scopes.push(ScopeAnswer { scope: asked.scope, cursor, more, entries, anew: false });
                 let authors = self.owners.iter();
                 answer.authors = authors
                     .map(|(actor, number)| {

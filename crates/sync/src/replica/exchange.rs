@@ -7,7 +7,8 @@
 
 use super::row::{PendingState, Row, Standing};
 use super::{Effect, Entropy, Exchanged, Failure, Replica};
-use crate::document::{ActorId, ChangeHash, DocumentKey};
+use crate::change::RawChange;
+use crate::document::{ChangeHash, DocumentKey};
 use crate::message::{
     Answer, ENCODER, LONGEST_CURSOR, MOST_NEW_ACTORS, MOST_SCOPES, PROTOCOL, Push, Request, ScopeRequest,
 };
@@ -48,8 +49,6 @@ pub(super) struct Run {
     clock_corrected: bool,
     /// What the request on its way hands in.
     batch: BTreeSet<(DocumentKey, ChangeHash)>,
-    /// The actors that it declares.
-    declared: Vec<ActorId>,
     /// What this run has handed in.
     offered: BTreeSet<(DocumentKey, ChangeHash)>,
 }
@@ -58,6 +57,22 @@ impl Run {
     /// Lets a change be handed in again.
     pub(super) fn offer_again(&mut self, key: DocumentKey, hash: ChangeHash) {
         self.offered.remove(&(key, hash));
+    }
+}
+
+/// A change that is handed in.
+pub(super) struct HandedIn<'a> {
+    pub(super) document: DocumentKey,
+    pub(super) change: &'a RawChange,
+    /// Where the document begins if it is new.
+    pub(super) home: ScopeId,
+    pub(super) is_in_document: bool,
+}
+
+impl<'a> HandedIn<'a> {
+    fn of(pending: &'a super::Pending) -> Self {
+        let super::Pending { document, change, home, .. } = pending;
+        Self { document: *document, change, home: *home, is_in_document: pending.is_in_document() }
     }
 }
 
@@ -103,9 +118,6 @@ impl Replica {
     ) -> Vec<Effect> {
         let Some(mut run) = self.run.take() else { return Vec::new() };
         let mut report = Exchanged { pushed: run.batch.len() as u64, bytes: bytes as u64, ..Exchanged::default() };
-        for actor in std::mem::take(&mut run.declared) {
-            self.put(Row::Actor(actor, true));
-        }
         run.offered.append(&mut run.batch);
         let skew_ms = answer.server_time().ms().saturating_sub(now.ms());
         let last_contact = Some(answer.server_time());
@@ -179,6 +191,7 @@ impl Replica {
             pending.state = PendingState::Waiting;
             self.put(Row::Pending(Box::new(pending)));
         }
+        self.hand_in_again(run, test);
     }
 
     fn send(&mut self, now: Instant, mut run: Run) -> Vec<Effect> {
@@ -198,25 +211,22 @@ impl Replica {
         let tries_with_one = self.rest.refused.saturating_sub(MOST_PUSHED.ilog2() + 1) as usize;
         let to_push = self.to_push(now, run);
         // What is pushed is not sent back, and these are not in the document: what was released must not come meanwhile.
-        let asks = to_push.iter().any(|pending| !pending.is_in_document());
+        let asks = to_push.iter().any(|one| !one.is_in_document);
         let passed_over = if to_push.is_empty() { 0 } else { tries_with_one % to_push.len() };
-        for pending in to_push.into_iter().skip(passed_over) {
-            bytes += pending.change.bytes.len();
-            let undeclared = self.actors.get(&pending.change.actor) == Some(&false);
-            new_actors.extend(undeclared.then_some(pending.change.actor));
+        for HandedIn { document, change, home, .. } in to_push.into_iter().skip(passed_over) {
+            bytes += change.bytes.len();
             let full = run.batch.len() == most || bytes > MOST_PUSHED_BYTES;
-            if !run.batch.is_empty() && (full || new_actors.len() > MOST_NEW_ACTORS) {
-                if undeclared && new_actors.len() > MOST_NEW_ACTORS {
-                    new_actors.remove(&pending.change.actor);
-                }
+            let one_actor_too_many = new_actors.len() == MOST_NEW_ACTORS && !new_actors.contains(&change.actor);
+            if !run.batch.is_empty() && (full || one_actor_too_many) {
                 break;
             }
-            run.batch.insert((pending.document, pending.change.hash));
-            let home = self.documents.get(&pending.document).map_or(pending.home, |document| document.home);
-            let (_, changes) = pushes.entry(pending.document).or_insert((home, Vec::new()));
-            changes.push(pending.change.bytes.clone().into());
+            // Each time: a registry that was restored from a backup may have forgotten whose it is.
+            new_actors.insert(change.actor);
+            run.batch.insert((document, change.hash));
+            let home = self.documents.get(&document).map_or(home, |document| document.home);
+            let (_, changes) = pushes.entry(document).or_insert((home, Vec::new()));
+            changes.push(change.bytes.clone().into());
         }
-        run.declared = new_actors.iter().copied().collect();
         let scopes = self.scopes.iter().take(if run.pull && !asks { MOST_SCOPES } else { 0 });
         Request {
             protocol: PROTOCOL,
@@ -244,23 +254,27 @@ impl Replica {
         }
     }
 
-    /// What is to be handed in; when nothing is and all news have come, what the registry refused and may have been decided
-    /// about.
-    fn to_push<'a>(&'a self, now: Instant, run: &Run) -> Vec<&'a super::Pending> {
+    /// What is to be handed in, what the registry lost before what may build on it; when nothing is and all news have come,
+    /// what the registry refused and may have been decided about.
+    fn to_push<'a>(&'a self, now: Instant, run: &Run) -> Vec<HandedIn<'a>> {
         let is_over = |since: Instant, wait_ms: i64| now.ms().abs_diff(since.ms()) >= wait_ms.unsigned_abs();
-        let is_due = |pending: &&super::Pending| match &pending.state {
+        let is_due = |state: &PendingState| match state {
             PendingState::Waiting => true,
             PendingState::Held { asked_at, .. } => is_over(*asked_at, HELD_MS),
             PendingState::Aside | PendingState::Refused { .. } => false,
         };
-        let is_to_be_asked = |pending: &&super::Pending| match &pending.state {
+        let is_to_be_asked = |state: &PendingState| match state {
             PendingState::Refused { asked_at: Some(asked_at), .. } => is_over(*asked_at, REFUSED_MS),
             _ => false,
         };
-        let is_new = |pending: &&super::Pending| !run.offered.contains(&(pending.document, pending.change.hash));
-        let due: Vec<_> = self.outbox.values().filter(is_due).filter(is_new).collect();
+        let is_new = |one: &HandedIn<'_>| !run.offered.contains(&(one.document, one.change.hash));
+        let lost = self.lost.values().filter(|lost| is_due(&lost.state) || is_to_be_asked(&lost.state));
+        let lost = lost.filter(|lost| self.is_own(lost.change.actor)).filter_map(|lost| self.handed_in_again(lost));
+        let pending = self.outbox.values().filter(|pending| is_due(&pending.state)).map(HandedIn::of);
+        let due: Vec<_> = lost.chain(pending).filter(is_new).collect();
         if due.is_empty() && run.caught_up {
-            return self.outbox.values().filter(is_to_be_asked).filter(is_new).collect();
+            let refused = self.outbox.values().filter(|pending| is_to_be_asked(&pending.state));
+            return refused.map(HandedIn::of).filter(is_new).collect();
         }
         due
     }

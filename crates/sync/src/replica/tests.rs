@@ -3,6 +3,7 @@
 mod damage;
 mod property;
 mod refused;
+mod restored;
 mod schedule;
 mod stories;
 
@@ -39,11 +40,13 @@ enum Link {
 struct Server {
     registry: Registry,
     requests: usize,
+    /// The largest answer that it gives.
+    budget: usize,
 }
 
 impl Server {
     fn new() -> Self {
-        Self { registry: Registry::new(&SCHEMA_1), requests: 0 }
+        Self { registry: Registry::new(&SCHEMA_1), requests: 0, budget: usize::MAX }
     }
 
     fn exchange(&mut self, request: &Request) -> Answer {
@@ -73,7 +76,7 @@ impl Server {
             }
         }
         assert!(pushed.len() <= MOST_CHANGES);
-        let asked = Asked { scopes: &request.scopes, budget: request.budget(), pushed: &pushed };
+        let asked = Asked { scopes: &request.scopes, budget: request.budget().min(self.budget), pushed: &pushed };
         let Ok((scopes, authors)) = answer(&self.registry, &asked);
         Answer { protocol: PROTOCOL, server_time_ms: self.registry.now.ms(), verdicts, scopes, authors }
     }

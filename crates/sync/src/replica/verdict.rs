@@ -26,7 +26,7 @@ const REPLAYED: [&str; 5] =
 
 /// Why a change that was refused is handed in again later: it waited too long, or too many others wait. What it says
 /// was not judged.
-const WAITS: [&str; 2] = ["expired", "too-many-held"];
+pub(super) const WAITS: [&str; 2] = ["expired", "too-many-held"];
 
 /// Of a change that staff left out: they have decided, and the registry is not asked again.
 const DISCARDED: &str = "discarded";
@@ -46,8 +46,11 @@ impl Replica {
             let Ok(key) = verdict.key() else { continue };
             let pending =
                 self.outbox.values().find(|pending| pending.document == key && pending.change.hash == verdict.hash());
-            let Some(pending) = pending.cloned() else { continue };
             let code = verdict.code.clone().unwrap_or_default();
+            let Some(pending) = pending.cloned() else {
+                self.take_verdict_on_lost(now, (key, verdict.hash()), (verdict.outcome, code), run, report);
+                continue;
+            };
             if matches!(pending.state, PendingState::Refused { .. }) {
                 released |= self.take_decision(now, pending, verdict.outcome, code, report);
                 continue;
@@ -254,7 +257,7 @@ impl Replica {
     }
 }
 
-fn refused(code: String, told_at: Option<Instant>) -> PendingState {
+pub(super) fn refused(code: String, told_at: Option<Instant>) -> PendingState {
     let asked_at = told_at.filter(|_| code != DISCARDED);
     PendingState::Refused { detail: sentence(&code).to_owned(), code, asked_at }
 }

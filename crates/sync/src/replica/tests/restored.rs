@@ -1,0 +1,148 @@
+//! A registry that was restored from a backup, and what phones had handed in since.
+
+use super::*;
+use crate::answer::InstanceId;
+
+/// The registry as the backup has it, as another instance.
+fn restored(backup: &Registry) -> Server {
+    let mut server = Server::new();
+    server.registry = backup.clone();
+    server.registry.instance = InstanceId([8; 8]);
+    server
+}
+
+/// Two phones, the registry's backup, and what was merged since: by phone 1 a household with a visit, and corrections of
+/// household 1; phone 2 has fetched that.
+fn lost() -> (Registry, Phone, Phone) {
+    let mut server = Server::new();
+    let mut one = Phone::enrol(&mut server, 1, &SCHEMA_1);
+    let mut two = Phone::enrol(&mut server, 2, &SCHEMA_1);
+    one.act(home(1), register("长江路三十六号"));
+    one.sync(&mut server);
+    two.sync(&mut server);
+    let backup = server.registry.clone();
+    one.act(home(1), correct("remark", "备份以后"));
+    one.act(home(2), register("黄河路一号"));
+    for number in [1, 1, 2] {
+        let action = visit(&mut one);
+        one.act(home(number), action);
+    }
+    // On what was not current any more, under an actor of its own.
+    let form = two.replica.household(home(1)).expect("known").heads;
+    let edit = one.edit(home(1), correct("contact_phone", "13811111111"));
+    one.record(&edit, Some(form)).expect("saved");
+    one.sync(&mut server);
+    two.sync(&mut server);
+    assert!(one.outbox().is_empty());
+    (backup, one, two)
+}
+
+/// Whether the registry has all that the phone shows.
+fn assert_arrived(server: &mut Server, one: &Phone) {
+    assert!(one.outbox().is_empty(), "{:?}", one.outbox());
+    let status = one.replica.status();
+    assert_eq!((status.lost, status.damaged.len()), (0, 0));
+    assert_eq!(server.registry.held_count(), 0);
+    assert!(server.registry.quarantine.is_empty(), "{:?}", server.registry.quarantine);
+    let mut new = Phone::enrol(server, 3, &SCHEMA_1);
+    new.sync(server);
+    let all = [home(1), home(2)];
+    assert_eq!(new.all(&all), one.all(&all));
+}
+
+#[test]
+fn what_a_phone_had_handed_in_after_the_backup_is_handed_in_again_and_later_work_builds_on_it() {
+    let (backup, mut one, mut two) = lost();
+    let mut server = restored(&backup);
+    one.act(home(2), correct("remark", "还不知道"));
+    let action = visit(&mut one);
+    one.act(home(1), action);
+    let sum = one.sync(&mut server);
+    assert_eq!((sum.refused, sum.replayed), (0, 0), "{sum:?}");
+    assert_arrived(&mut server, &one);
+    assert_eq!(two.sync(&mut server).damaged, 0);
+    assert_arrived(&mut server, &two);
+    let before = server.requests;
+    assert_eq!(one.sync(&mut server).pushed, 0);
+    assert_eq!(server.requests - before, 1, "it is not compared again");
+}
+
+#[test]
+fn it_is_handed_in_again_though_the_phone_is_killed_after_every_answer_and_answers_are_lost() {
+    let (backup, one, _) = lost();
+    for lost_answer in 0..12 {
+        let mut server = restored(&backup);
+        server.budget = 700;
+        let mut one = Phone { disk: one.disk.clone(), random: Random(11), ..Phone::enrol(&mut server, 1, &SCHEMA_1) };
+        one.clock = NOW.plus_ms(60_000);
+        for round in 0..40 {
+            one.restart();
+            let Effect::Send(request) = one.handle(Event::Sync { pull: true }).remove(0) else { panic!("a request") };
+            let answer = server.exchange(&request);
+            if round != lost_answer {
+                one.handle(answered(answer));
+            }
+        }
+        one.restart();
+        one.sync(&mut server);
+        assert_arrived(&mut server, &one);
+    }
+}
+
+#[test]
+fn what_the_registry_refuses_of_it_is_kept_shown_and_asked_about() {
+    let (backup, mut one, _) = lost();
+    let mut server = restored(&backup);
+    server.registry.assignments.clear();
+    assert_eq!(one.sync(&mut server).refused, 6);
+    one.restart();
+    let status = one.replica.status();
+    assert_eq!((status.lost, status.lost_and_refused), (6, 6));
+    assert_eq!(one.sync(&mut server).pushed, 0, "once a day");
+    assert_eq!(one.replica.visits(home(1)).len(), 2, "they are still shown");
+
+    server.registry.assignments.insert((one.replica.owner().staff, GRID));
+    server.registry.quarantine.clear();
+    one.clock = one.clock.plus_ms(86_400_000);
+    assert_eq!(one.sync(&mut server).merged, 6);
+    assert_arrived(&mut server, &one);
+}
+
+#[test]
+fn what_others_had_handed_in_is_left_to_them() {
+    let (backup, mut one, mut two) = lost();
+    let mut server = restored(&backup);
+    two.act(home(2), correct("remark", "后来"));
+    assert_eq!(two.sync(&mut server).held, 1, "it builds on what phone 1 has to bring");
+    assert_eq!(two.replica.status().lost, 6);
+    two.restart();
+    one.sync(&mut server);
+    two.sync(&mut server);
+    assert_arrived(&mut server, &two);
+}
+
+#[test]
+fn a_registry_that_was_restored_once_more_meanwhile_lacks_nothing_in_the_end() {
+    let (backup, mut one, _) = lost();
+    let mut server = restored(&backup);
+    server.budget = 700;
+    for _ in 0..2 {
+        let Effect::Send(request) = one.handle(Event::Sync { pull: true }).remove(0) else { panic!("a request") };
+        one.handle(answered(server.exchange(&request)));
+        one.restart();
+    }
+    let mut server = restored(&backup);
+    server.registry.instance = InstanceId([9; 8]);
+    one.sync(&mut server);
+    assert_arrived(&mut server, &one);
+}
+
+#[test]
+fn a_phone_whose_cursor_is_good_compares_nothing() {
+    let (_, mut one, _) = lost();
+    one.restart();
+    let compares = |row: &Row| {
+        matches!(row, Row::Came(..) | Row::Lost(_)) || matches!(row, Row::Scope(_, scope) if scope.comparing)
+    };
+    assert!(!one.disk.iter().any(compares));
+}
