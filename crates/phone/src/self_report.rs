@@ -80,6 +80,7 @@ mod tests {
             budget: None,
             new_actors: Vec::new(),
             pushes: vec![push],
+            receipts: Vec::new(),
         };
         let said = with(&request, outbox.iter());
         assert_eq!(said.unsent, Some(Unsent { edits: 2, since: Some(Instant::from_ms(3_000)) }));

@@ -14,6 +14,7 @@ mod lookup;
 mod lost;
 mod pull;
 mod record;
+mod relay;
 mod row;
 #[cfg(test)]
 mod tests;
@@ -21,7 +22,7 @@ mod verdict;
 
 pub use lookup::{KnownFact, KnownHousehold, Person, Status, Summary};
 pub use record::NotSaved;
-pub use row::{Damage, Document, Lost, Pending, PendingState, Row, Scope, Standing};
+pub use row::{Damage, Document, KeptReceipt, Lost, Pending, PendingState, Row, Scope, Standing};
 
 use crate::document::{ActorId, ChangeHash, DocumentKey};
 use crate::message::{Answer, Request};
@@ -163,6 +164,8 @@ pub struct Replica {
     came: BTreeMap<DocumentKey, Vec<ChangeHash>>,
     /// Changes that the registry had and has no more, by number.
     lost: BTreeMap<u64, Lost>,
+    /// What the registry attested, by number.
+    receipts: BTreeMap<u64, KeptReceipt>,
     unsaved: Vec<Row>,
     run: Option<exchange::Run>,
     rest: exchange::Rest,
@@ -183,6 +186,7 @@ impl Replica {
             numbers: BTreeMap::new(),
             came: BTreeMap::new(),
             lost: BTreeMap::new(),
+            receipts: BTreeMap::new(),
             unsaved: Vec::new(),
             run: None,
             rest: exchange::Rest::default(),

@@ -3,7 +3,7 @@
 //! **Invariant:** what is read back is what was saved, or an error that names the table; nothing is passed over.
 
 use super::StoreError;
-use super::tables::{actor, author, came, document, lost, outbox, scope, standing};
+use super::tables::{actor, author, came, document, lost, outbox, receipt, scope, standing};
 use diesel::{
     Connection as _, ExpressionMethods, Insertable, OptionalExtension, QueryDsl, Queryable, RunQueryDsl,
     SqliteConnection,
@@ -13,7 +13,10 @@ use gridwork_domain::instant::Instant;
 use gridwork_sync::change::RawChange;
 use gridwork_sync::document::{ActorId, ChangeHash, DocumentId, DocumentKey};
 use gridwork_sync::guard::{decode, scan::Limits};
-use gridwork_sync::replica::{Damage, Document, Lost, Pending, PendingState, Person, Row, Scope, Standing};
+use gridwork_sync::receipt::Receipt;
+use gridwork_sync::replica::{
+    Damage, Document, KeptReceipt, Lost, Pending, PendingState, Person, Row, Scope, Standing,
+};
 
 #[derive(Insertable, Queryable)]
 #[diesel(table_name = document)]
@@ -115,6 +118,19 @@ pub(super) fn write(connection: &mut SqliteConnection, row: &Row) -> Result<(), 
             );
             diesel::replace_into(lost::table).values(values).execute(connection)?;
         }
+        Row::Receipt(one) => {
+            let values = (
+                receipt::number.eq(number(one.number, "receipt")?),
+                receipt::at.eq(one.at.ms()),
+                receipt::code.eq(one.receipt.code.as_slice()),
+                receipt::changes.eq(one.receipt.changes.as_slice()),
+                receipt::authors.eq(one.receipt.authors.as_slice()),
+            );
+            diesel::replace_into(receipt::table).values(values).execute(connection)?;
+        }
+        Row::ReceiptDropped(dropped) => {
+            diesel::delete(receipt::table.find(number(*dropped, "receipt")?)).execute(connection)?;
+        }
         Row::Found(found) => {
             diesel::delete(lost::table.find(number(*found, "lost")?)).execute(connection)?;
         }
@@ -144,6 +160,14 @@ pub(super) fn read(connection: &mut SqliteConnection) -> Result<Vec<Row>, StoreE
         }
         for (document, epoch, heads) in came::table.load::<(Vec<u8>, i64, Vec<u8>)>(connection)? {
             rows.push(Row::Came(key(&document, epoch, "came")?, Some(split(&heads, "came")?)));
+        }
+        for (number, at, code, changes, authors) in
+            receipt::table.load::<(i64, i64, Vec<u8>, Vec<u8>, Vec<u8>)>(connection)?
+        {
+            let number = u64::try_from(number).map_err(|_| StoreError::Unreadable("receipt"))?;
+            let code = array::<32>(&code, "receipt")?.into();
+            let receipt = Receipt { code, changes: changes.into(), authors: authors.into() };
+            rows.push(Row::Receipt(Box::new(KeptReceipt { number, at: Instant::from_ms(at), receipt })));
         }
         for row in lost::table.order(lost::number).load::<LostRow>(connection)? {
             rows.push(read_lost(row)?);

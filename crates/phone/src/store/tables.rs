@@ -112,3 +112,13 @@ diesel::table! {
         asked_at -> Nullable<BigInt>,
     }
 }
+
+diesel::table! {
+    receipt (number) {
+        number -> BigInt,
+        at -> BigInt,
+        code -> Binary,
+        changes -> Binary,
+        authors -> Binary,
+    }
+}

@@ -153,8 +153,14 @@ impl State {
                 verdicts.push(ChangeVerdict { document, epoch: 0, hash, outcome, code: None });
             }
         }
-        let mut answer =
-            Answer { protocol: PROTOCOL, server_time_ms: NOW.ms(), verdicts, scopes: vec![], authors: vec![] };
+        let mut answer = Answer {
+            protocol: PROTOCOL,
+            server_time_ms: NOW.ms(),
+            verdicts,
+            scopes: vec![],
+            authors: vec![],
+            receipt: None,
+        };
         for asked in &request.scopes {
             let before = asked
                 .cursor

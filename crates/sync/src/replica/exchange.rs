@@ -5,13 +5,15 @@
 //! **Invariant:** a run ends: each request of it hands in what this run has not handed in yet, or follows a cursor that
 //! moved, and there are not too many.
 
+use super::relay::Batch;
 use super::row::{PendingState, Row, Standing};
 use super::{Effect, Entropy, Exchanged, Failure, Replica};
 use crate::change::RawChange;
-use crate::document::{ChangeHash, DocumentKey};
+use crate::document::{ActorId, ChangeHash, DocumentKey};
 use crate::message::{
     Answer, ENCODER, LONGEST_CURSOR, MOST_NEW_ACTORS, MOST_SCOPES, PROTOCOL, Push, Request, ScopeRequest,
 };
+use crate::receipt::Receipt;
 use gridwork_domain::id::ScopeId;
 use gridwork_domain::instant::Instant;
 use minicbor::bytes::ByteVec;
@@ -47,13 +49,18 @@ pub(super) struct Run {
     requests: u32,
     /// Whether the clock was put right and the request sent again.
     clock_corrected: bool,
-    /// What the request on its way hands in.
-    batch: BTreeSet<(DocumentKey, ChangeHash)>,
+    /// What the request on its way hands in, with its actor if that is declared.
+    batch: BTreeMap<(DocumentKey, ChangeHash), Option<ActorId>>,
     /// What this run has handed in.
     offered: BTreeSet<(DocumentKey, ChangeHash)>,
 }
 
 impl Run {
+    /// The actor of a change that the request on its way hands in, if it declares it.
+    pub(super) fn declared(&self, key: &DocumentKey, hash: ChangeHash) -> Option<ActorId> {
+        self.batch.get(&(*key, hash)).copied().flatten()
+    }
+
     /// Lets a change be handed in again.
     pub(super) fn offer_again(&mut self, key: DocumentKey, hash: ChangeHash) {
         self.offered.remove(&(key, hash));
@@ -67,12 +74,14 @@ pub(super) struct HandedIn<'a> {
     /// Where the document begins if it is new.
     pub(super) home: ScopeId,
     pub(super) is_in_document: bool,
+    /// Whether it goes with what comes before it, however much that is.
+    pub(super) goes_along: bool,
 }
 
 impl<'a> HandedIn<'a> {
     fn of(pending: &'a super::Pending) -> Self {
         let super::Pending { document, change, home, .. } = pending;
-        Self { document: *document, change, home: *home, is_in_document: pending.is_in_document() }
+        Self { document: *document, change, home: *home, is_in_document: pending.is_in_document(), goes_along: false }
     }
 }
 
@@ -118,7 +127,8 @@ impl Replica {
     ) -> Vec<Effect> {
         let Some(mut run) = self.run.take() else { return Vec::new() };
         let mut report = Exchanged { pushed: run.batch.len() as u64, bytes: bytes as u64, ..Exchanged::default() };
-        run.offered.append(&mut run.batch);
+        self.keep_receipt(&answer, &run);
+        run.offered.extend(std::mem::take(&mut run.batch).into_keys());
         let skew_ms = answer.server_time().ms().saturating_sub(now.ms());
         let last_contact = Some(answer.server_time());
         self.put(Row::Standing(Standing { actor: self.standing.actor, skew_ms: Some(skew_ms), last_contact }));
@@ -209,20 +219,22 @@ impl Replica {
         // then the first ones are passed over in turn, so that one cannot keep the others back.
         let most = (MOST_PUSHED >> self.rest.refused.min(16)).max(1);
         let tries_with_one = self.rest.refused.saturating_sub(MOST_PUSHED.ilog2() + 1) as usize;
-        let to_push = self.to_push(now, run);
+        let (to_push, receipts) = self.to_push(now, run, most);
         // What is pushed is not sent back, and these are not in the document: what was released must not come meanwhile.
         let asks = to_push.iter().any(|one| !one.is_in_document);
         let passed_over = if to_push.is_empty() { 0 } else { tries_with_one % to_push.len() };
-        for HandedIn { document, change, home, .. } in to_push.into_iter().skip(passed_over) {
+        for HandedIn { document, change, home, goes_along, .. } in to_push.into_iter().skip(passed_over) {
             bytes += change.bytes.len();
-            let full = run.batch.len() == most || bytes > MOST_PUSHED_BYTES;
-            let one_actor_too_many = new_actors.len() == MOST_NEW_ACTORS && !new_actors.contains(&change.actor);
+            let full = !goes_along && (run.batch.len() >= most || bytes > MOST_PUSHED_BYTES);
+            let own = self.is_own(change.actor).then_some(change.actor);
+            let one_actor_too_many =
+                new_actors.len() == MOST_NEW_ACTORS && own.is_some_and(|own| !new_actors.contains(&own));
             if !run.batch.is_empty() && (full || one_actor_too_many) {
                 break;
             }
             // Each time: a registry that was restored from a backup may have forgotten whose it is.
-            new_actors.insert(change.actor);
-            run.batch.insert((document, change.hash));
+            new_actors.extend(own);
+            run.batch.insert((document, change.hash), own);
             let home = self.documents.get(&document).map_or(home, |document| document.home);
             let (_, changes) = pushes.entry(document).or_insert((home, Vec::new()));
             changes.push(change.bytes.clone().into());
@@ -251,12 +263,13 @@ impl Replica {
                     changes,
                 })
                 .collect(),
+            receipts,
         }
     }
 
-    /// What is to be handed in, what the registry lost before what may build on it; when nothing is and all news have come,
-    /// what the registry refused and may have been decided about.
-    fn to_push<'a>(&'a self, now: Instant, run: &Run) -> Vec<HandedIn<'a>> {
+    /// What is to be handed in, what the registry lost before what may build on it, with receipts for it; when nothing is and
+    /// all news have come, what the registry refused and may have been decided about.
+    fn to_push<'a>(&'a self, now: Instant, run: &Run, most: usize) -> (Vec<HandedIn<'a>>, Vec<Receipt>) {
         let is_over = |since: Instant, wait_ms: i64| now.ms().abs_diff(since.ms()) >= wait_ms.unsigned_abs();
         let is_due = |state: &PendingState| match state {
             PendingState::Waiting => true,
@@ -269,18 +282,20 @@ impl Replica {
         };
         let is_new = |one: &HandedIn<'_>| !run.offered.contains(&(one.document, one.change.hash));
         let lost = self.lost.values().filter(|lost| is_due(&lost.state) || is_to_be_asked(&lost.state));
-        let lost = lost.filter(|lost| self.is_own(lost.change.actor)).filter_map(|lost| self.handed_in_again(lost));
+        let lost = lost.filter(|lost| !run.offered.contains(&(lost.document, lost.change.hash))).collect::<Vec<_>>();
+        let Batch { lost, receipts } = self.batch_of_lost(&lost, most);
+        let lost = lost.into_iter().filter_map(|(lost, goes_along)| self.handed_in_again(lost, goes_along));
         let pending = self.outbox.values().filter(|pending| is_due(&pending.state)).map(HandedIn::of);
-        let due: Vec<_> = lost.chain(pending).filter(is_new).collect();
+        let due: Vec<_> = lost.chain(pending.filter(is_new)).collect();
         if due.is_empty() && run.caught_up {
             let refused = self.outbox.values().filter(|pending| is_to_be_asked(&pending.state));
-            return refused.map(HandedIn::of).filter(is_new).collect();
+            return (refused.map(HandedIn::of).filter(is_new).collect(), receipts);
         }
-        due
+        (due, receipts)
     }
 
     fn has_more_to_push(&self, now: Instant, run: &Run) -> bool {
-        !self.to_push(now, run).is_empty()
+        !self.to_push(now, run, 1).0.is_empty()
     }
 }
 

@@ -116,9 +116,9 @@ impl Replica {
     }
 
     /// A lost change as it is handed in; none if its document is gone.
-    pub(super) fn handed_in_again<'a>(&self, lost: &'a Lost) -> Option<HandedIn<'a>> {
+    pub(super) fn handed_in_again<'a>(&self, lost: &'a Lost, goes_along: bool) -> Option<HandedIn<'a>> {
         let home = self.documents.get(&lost.document)?.home;
-        Some(HandedIn { document: lost.document, change: &lost.change, home, is_in_document: true })
+        Some(HandedIn { document: lost.document, change: &lost.change, home, is_in_document: true, goes_along })
     }
 
     fn is_to_be_handed_in(&self, key: &DocumentKey, hash: ChangeHash) -> bool {

@@ -8,6 +8,7 @@
 use super::{Person, Replica};
 use crate::change::RawChange;
 use crate::document::{ActorId, ChangeHash, DocumentKey};
+use crate::receipt::Receipt;
 use gridwork_domain::edit::Edit;
 use gridwork_domain::id::{EditId, ScopeId};
 use gridwork_domain::instant::Instant;
@@ -38,6 +39,10 @@ pub enum Row {
     Lost(Box<Lost>),
     /// The registry has the change of this number again.
     Found(u64),
+    /// What the registry attested, by its number.
+    Receipt(Box<KeptReceipt>),
+    /// The receipt of this number is too old.
+    ReceiptDropped(u64),
 }
 
 /// A document as it is kept.
@@ -119,6 +124,17 @@ pub struct Lost {
     pub state: PendingState,
 }
 
+/// A receipt as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptReceipt {
+    /// Its place in the order in which they came.
+    pub number: u64,
+    /// When it came, by the registry's clock.
+    pub at: Instant,
+    /// The receipt.
+    pub receipt: Receipt,
+}
+
 impl Pending {
     /// Whether its change is in the document.
     pub(super) fn is_in_document(&self) -> bool {
@@ -198,6 +214,12 @@ impl Replica {
             }
             Row::Found(number) => {
                 self.lost.remove(&number);
+            }
+            Row::Receipt(kept) => {
+                self.receipts.insert(kept.number, *kept);
+            }
+            Row::ReceiptDropped(number) => {
+                self.receipts.remove(&number);
             }
         }
     }

@@ -11,7 +11,9 @@ use super::{Effect, Entropy, Event, Exchanged, Failure, NotSaved, Owner, Pending
 use crate::answer::{Asked, answer};
 use crate::document::{ActorId, ChangeHash, DocumentKey};
 use crate::guard::Verdict;
+use crate::guard::scan::{Limits, scan};
 use crate::message::{Answer, ChangeVerdict, MOST_CHANGES, Outcome, PROTOCOL, Request};
+use crate::receipt::{self, Receipt};
 use crate::testing::{GRID, NOW, Random, Registry};
 use gridwork_domain::edit::{Action, Edit, NewResident};
 use gridwork_domain::fields::{Fields, Value};
@@ -42,11 +44,13 @@ struct Server {
     requests: usize,
     /// The largest answer that it gives.
     budget: usize,
+    /// What makes its codes.
+    secret: &'static str,
 }
 
 impl Server {
     fn new() -> Self {
-        Self { registry: Registry::new(&SCHEMA_1), requests: 0, budget: usize::MAX }
+        Self { registry: Registry::new(&SCHEMA_1), requests: 0, budget: usize::MAX, secret: "the registry's secret" }
     }
 
     fn exchange(&mut self, request: &Request) -> Answer {
@@ -56,11 +60,16 @@ impl Server {
         for actor in &request.new_actors {
             self.registry.owners.entry(ActorId(**actor)).or_insert(staff);
         }
-        let (mut verdicts, mut pushed) = (Vec::new(), BTreeSet::new());
+        let vouched = receipt::attested(&request, |said, code| self.code(said) == *code);
+        for (actor, author) in vouched.values() {
+            self.registry.owners.entry(*actor).or_insert(*author);
+        }
+        let (mut verdicts, mut pushed, mut there) = (Vec::new(), BTreeSet::new(), Vec::new());
         for push in &request.pushes {
             let key = push.key().expect("a document");
             for bytes in &push.changes {
-                let (hash, outcome, code) = match self.registry.offer(staff, push.scope(), key, bytes) {
+                let by = vouched.get(&(key, receipt::hash_of(bytes))).map_or(staff, |(_, author)| *author);
+                let (hash, outcome, code) = match self.registry.offer(by, push.scope(), key, bytes) {
                     Verdict::Known(hash) => (hash, Outcome::Known, None),
                     Verdict::Merge(merge) => (merge.change.hash, Outcome::Merged, None),
                     Verdict::Hold(scanned, missing) => (ChangeHash(scanned.hash), Outcome::Held, Some(missing.word())),
@@ -70,6 +79,10 @@ impl Server {
                     }
                 };
                 pushed.insert((key, hash));
+                let actor = scan(bytes, &Limits::DEFAULT).expect("an own change is scanned").actor;
+                if matches!(outcome, Outcome::Merged | Outcome::Known) && request.new_actors.contains(&actor.into()) {
+                    there.push((key, hash, ActorId(actor)));
+                }
                 let (document, hash) = ((*key.id.as_bytes()).into(), hash.0.into());
                 let code = code.map(str::to_owned);
                 verdicts.push(ChangeVerdict { document, epoch: key.epoch, hash, outcome, code });
@@ -78,7 +91,15 @@ impl Server {
         assert!(pushed.len() <= MOST_CHANGES);
         let asked = Asked { scopes: &request.scopes, budget: request.budget().min(self.budget), pushed: &pushed };
         let Ok((scopes, authors)) = answer(&self.registry, &asked);
-        Answer { protocol: PROTOCOL, server_time_ms: self.registry.now.ms(), verdicts, scopes, authors }
+        let receipt = Receipt::of(&scopes, &authors, there, staff);
+        let receipt = receipt.map(|receipt| self.code(&receipt.attestation()).into());
+        Answer { protocol: PROTOCOL, server_time_ms: self.registry.now.ms(), verdicts, scopes, authors, receipt }
+    }
+
+    /// What nobody else can make.
+    fn code(&self, said: &[u8]) -> [u8; 32] {
+        use sha2::{Digest, Sha256};
+        Sha256::digest([self.secret.as_bytes(), said].concat()).into()
     }
 }
 

@@ -1,7 +1,6 @@
 //! What staff decide later about changes that were refused, and how the phone hears of it.
 
 use super::*;
-use crate::guard::scan::{Limits, scan};
 
 const DAY_MS: i64 = 86_400_000;
 

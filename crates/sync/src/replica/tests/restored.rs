@@ -109,9 +109,11 @@ fn what_the_registry_refuses_of_it_is_kept_shown_and_asked_about() {
 }
 
 #[test]
-fn what_others_had_handed_in_is_left_to_them() {
+fn what_others_had_handed_in_and_no_receipt_vouches_for_is_left_to_them() {
     let (backup, mut one, mut two) = lost();
     let mut server = restored(&backup);
+    two.disk.retain(|row| !matches!(row, Row::Receipt(_)));
+    two.restart();
     two.act(home(2), correct("remark", "后来"));
     assert_eq!(two.sync(&mut server).held, 1, "it builds on what phone 1 has to bring");
     assert_eq!(two.replica.status().lost, 6);
@@ -131,8 +133,10 @@ fn a_registry_that_was_restored_once_more_meanwhile_lacks_nothing_in_the_end() {
         one.handle(answered(server.exchange(&request)));
         one.restart();
     }
-    let mut server = restored(&backup);
+    // From an older backup, that has nothing of what the phone was just told that it has.
+    let mut server = Server::new();
     server.registry.instance = InstanceId([9; 8]);
+    server.registry.assignments.insert((one.replica.owner().staff, GRID));
     one.sync(&mut server);
     assert_arrived(&mut server, &one);
 }
@@ -145,4 +149,79 @@ fn a_phone_whose_cursor_is_good_compares_nothing() {
         matches!(row, Row::Came(..) | Row::Lost(_)) || matches!(row, Row::Scope(_, scope) if scope.comparing)
     };
     assert!(!one.disk.iter().any(compares));
+}
+
+#[test]
+fn what_others_had_handed_in_is_brought_by_whom_the_registry_had_sent_it_and_stays_theirs() {
+    let (backup, mut one, mut two) = lost();
+    let mut server = restored(&backup);
+    two.act(home(2), correct("remark", "后来"));
+    let sum = two.sync(&mut server);
+    assert_eq!((sum.refused, sum.replayed), (0, 0), "{sum:?}");
+    assert_arrived(&mut server, &two);
+    let mut new = Phone::enrol(&mut server, 4, &SCHEMA_1);
+    new.sync(&mut server);
+    let visits = new.replica.visits(home(1));
+    assert!(
+        visits.len() == 2 && visits.iter().all(|visit| visit.by.name.as_deref() == Some("网格员001")),
+        "{visits:?}"
+    );
+
+    // Much later it does, and goes on where it was.
+    let action = visit(&mut one);
+    one.act(home(1), action);
+    let sum = one.sync(&mut server);
+    assert_eq!((sum.refused, sum.replayed, sum.damaged), (0, 0, 0), "{sum:?}");
+    assert_arrived(&mut server, &one);
+}
+
+#[test]
+fn a_phone_that_was_sent_whole_documents_brings_all_that_is_in_them() {
+    let (backup, one, _) = lost();
+    let mut before = Server::new();
+    before.registry = backup.clone();
+    // All is there once more, by phone 1; phone 3 is enrolled then, and is sent documents.
+    let mut one = Phone { disk: one.disk.clone(), random: Random(3), ..Phone::enrol(&mut before, 1, &SCHEMA_1) };
+    one.restart();
+    before.registry.instance = InstanceId([6; 8]);
+    one.sync(&mut before);
+    let mut three = Phone::enrol(&mut before, 3, &SCHEMA_1);
+    three.sync(&mut before);
+
+    let mut server = restored(&backup);
+    server.registry.assignments.insert((three.replica.owner().staff, GRID));
+    three.restart();
+    three.sync(&mut server);
+    assert_arrived(&mut server, &three);
+}
+
+#[test]
+fn nobody_brings_what_others_made_under_a_code_that_is_not_the_registrys() {
+    let (backup, _, mut two) = lost();
+    let mut server = restored(&backup);
+    server.secret = "another registry's secret";
+    two.sync(&mut server);
+    let status = two.replica.status();
+    assert_eq!((status.lost, status.lost_and_refused), (6, 6), "it is refused, kept and shown");
+    assert_eq!(server.registry.documents.keys().collect::<Vec<_>>(), [&key(home(1))]);
+    assert_eq!(server.registry.documents[&key(home(1))].log.len(), 1);
+}
+
+#[test]
+fn receipts_are_dropped_after_ninety_days_by_the_registrys_clock() {
+    let mut server = Server::new();
+    let mut one = Phone::enrol(&mut server, 1, &SCHEMA_1);
+    one.act(home(1), register("长江路三十六号"));
+    one.sync(&mut server);
+    let kept = |phone: &mut Phone| {
+        phone.restart();
+        phone.replica.receipts.len()
+    };
+    assert_eq!(kept(&mut one), 1);
+    server.registry.now = NOW.plus_ms(90 * 86_400_000);
+    one.sync(&mut server);
+    assert_eq!(kept(&mut one), 1);
+    server.registry.now = server.registry.now.plus_ms(1);
+    one.sync(&mut server);
+    assert_eq!(kept(&mut one), 0);
 }
