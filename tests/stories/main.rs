@@ -47,6 +47,7 @@ mod operation;
 mod overload;
 mod permission;
 mod possession;
+mod push_again;
 mod quiet;
 mod rate;
 mod roster;
