@@ -88,7 +88,8 @@ impl Receipt {
 
     /// Whether it has no more than it may and nothing that is cut off.
     pub fn is_well_formed(&self) -> bool {
-        let is_list = |bytes: &[u8], each: usize, most: usize| bytes.len() % each == 0 && bytes.len() <= each * most;
+        let is_list =
+            |bytes: &[u8], each: usize, most: usize| bytes.len().is_multiple_of(each) && bytes.len() <= each * most;
         is_list(&self.changes, CHANGE_BYTES, MOST_ATTESTED) && is_list(&self.authors, AUTHOR_BYTES, MOST_AUTHORS)
     }
 
