@@ -60,6 +60,7 @@ impl Device {
             budget: None,
             new_actors: Vec::new(),
             pushes: Vec::new(),
+            receipts: Vec::new(),
         }
     }
 

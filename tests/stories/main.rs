@@ -49,6 +49,7 @@ mod operation;
 mod overload;
 mod permission;
 mod possession;
+mod push_again;
 mod quiet;
 mod rate;
 mod restored;

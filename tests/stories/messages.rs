@@ -130,3 +130,28 @@ fn a_message_that_was_altered_is_not_what_the_schema_says() {
         refused("request", &altered.to_bytes(), what);
     }
 }
+
+/// Pinned bytes of the messages.
+fn pinned(name: &str) -> Vec<u8> {
+    let path = format!("{}/../crates/sync/fixtures/{name}.hex", env!("CARGO_MANIFEST_DIR"));
+    let hex: String = std::fs::read_to_string(path).expect("a fixture").split_whitespace().collect();
+    let byte = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).expect("hex");
+    (0..hex.len()).step_by(2).map(byte).collect()
+}
+
+#[test]
+fn what_is_said_after_a_restore_is_what_the_schema_says() {
+    for (rule, name) in [("request", "request_relay"), ("answer", "answer_anew")] {
+        validate_cbor_bytes(rule, SCHEMA, &pinned(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+    let request = Request::from_bytes(&pinned("request_relay")).expect("a request");
+    assert_eq!(request.receipts.len(), 1);
+    // A code of 32 bytes in the message becomes one of 31.
+    let code = [&[0x58, 32][..], &request.receipts[0].code[..]].concat();
+    let mut bytes = pinned("request_relay");
+    let at = bytes.windows(code.len()).position(|part| part == code).expect("the code");
+    bytes.splice(at..at + 3, [0x58, 31]);
+    assert!(validate_cbor_bytes("request", SCHEMA, &bytes).is_err());
+    let answer = Answer::from_bytes(&pinned("answer_anew")).expect("an answer");
+    assert!(answer.scopes[0].anew && answer.receipt.is_some());
+}

@@ -219,6 +219,10 @@ fn status(phone: &mut Phone) -> Result<(), Box<dyn Error>> {
     let status = phone.status();
     println!("phone of {}, {} households", phone.owner().name, phone.households().len());
     println!("waiting to be sent {}, held by the server {}, refused {}", status.waiting, status.held, status.refused);
+    if status.lost > 0 {
+        let (lost, refused) = (status.lost, status.lost_and_refused);
+        println!("lost by the server, and handed in again {lost}, of which it refuses {refused}");
+    }
     match status.last_contact {
         Some(at) => println!("last contact {}", date_and_time(at)),
         None => println!("the server was never reached"),

@@ -195,13 +195,15 @@ impl World {
         if *key != next_door {
             entries.push(entry(&next_door, &honest.bytes));
         }
-        let scope = ScopeAnswer { scope: (*GRID.as_bytes()).into(), cursor: vec![2].into(), more: false, entries };
+        let scope =
+            ScopeAnswer { scope: (*GRID.as_bytes()).into(), cursor: vec![2].into(), more: false, entries, anew: false };
         let answer = Answer {
             protocol: PROTOCOL,
             server_time_ms: NOW.ms(),
             verdicts: vec![],
             scopes: vec![scope],
             authors: vec![],
+            receipt: None,
         };
         phone.handle(NOW, &mut numbers, Event::Answer { answer: Box::new(answer), bytes: 1 });
         if *key != next_door {

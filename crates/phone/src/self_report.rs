@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn what_is_refused_or_not_brought_is_unsent_and_what_is_brought_or_held_is_not() {
-        let refused = PendingState::Refused { code: "year".into(), detail: String::new() };
+        let refused = PendingState::Refused { code: "year".into(), detail: String::new(), asked_at: None };
         let held = PendingState::Held { code: "missing-change".into(), asked_at: Instant::from_ms(0) };
         let outbox = [
             pending(1, held),
@@ -80,6 +80,7 @@ mod tests {
             budget: None,
             new_actors: Vec::new(),
             pushes: vec![push],
+            receipts: Vec::new(),
         };
         let said = with(&request, outbox.iter());
         assert_eq!(said.unsent, Some(Unsent { edits: 2, since: Some(Instant::from_ms(3_000)) }));

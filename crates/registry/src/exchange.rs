@@ -18,7 +18,7 @@ use crate::progress::Progress;
 use crate::registry::Registry;
 use crate::tables::{actor, device as device_table};
 use diesel::prelude::*;
-use gridwork_domain::id::{DeviceId, ScopeId};
+use gridwork_domain::id::{DeviceId, ScopeId, StaffId};
 use gridwork_domain::instant::Instant;
 use gridwork_domain::staff::{Device, Operation};
 use gridwork_sealing::Keyring;
@@ -26,9 +26,10 @@ use gridwork_sync::answer::{Asked, answer};
 use gridwork_sync::document::{ActorId, ChangeHash, DocumentId, DocumentKey};
 use gridwork_sync::genesis::GENESIS_ACTOR;
 use gridwork_sync::guard::Offered;
+use gridwork_sync::guard::scan::{Limits, scan};
 use gridwork_sync::message::{Answer, ChangeVerdict, Outcome, PROTOCOL, Push, Request, ScopeAnswer};
+use gridwork_sync::receipt::{Receipt, attested, hash_of};
 use gridwork_sync::self_report::SelfReport;
-use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -56,6 +57,8 @@ pub enum ExchangeError {
 struct Pushed {
     verdicts: Vec<ChangeVerdict>,
     hashes: BTreeSet<(DocumentKey, ChangeHash)>,
+    /// Those that are there now, and whose actors the request declares.
+    there: Vec<(DocumentKey, ChangeHash, ActorId)>,
     request: Arc<Request>,
     moved: Progress,
     /// How many changes had each outcome.
@@ -101,6 +104,7 @@ impl Registry {
         let (id, staff) = (device.id, device.staff);
         let keys = self.sealing.clone();
         let request = Arc::new(request);
+        let vouched = attested(&request, |said, code| keys.made(said, code));
         let pushed = self.database.write_locking(move |connection| {
             if !use_nonce(connection, id, nonce, received_at)? {
                 return Err(ExchangeError::Replayed);
@@ -109,9 +113,9 @@ impl Registry {
             // It was not when its token was found good.
             let last_contact = last_contact.ok_or(ExchangeError::Revoked)?;
             let sender = Sender { staff, device: Some(id), at: received_at, last_contact };
-            Ok::<_, ExchangeError>(take_in(connection, &keys, &sender, &request)?)
+            Ok::<_, ExchangeError>(take_in(connection, &keys, &sender, &request, &vouched)?)
         });
-        let Pushed { verdicts, hashes, request, moved, tally } = pushed.await?;
+        let Pushed { verdicts, hashes, there, request, moved, tally } = pushed.await?;
         self.committed(moved);
         let Counters { merged, known, held, quarantined, .. } = &*self.counters;
         [merged, known, held, quarantined].into_iter().zip(tally).for_each(|(counter, count)| add(counter, count));
@@ -137,7 +141,9 @@ impl Registry {
         self.note_sent(device, &scopes, received_at).await?;
         add(&self.counters.exchanges, 1);
         let server_time_ms = received_at.ms();
-        Ok(Answer { protocol: PROTOCOL, server_time_ms, verdicts, scopes, authors })
+        let receipt = Receipt::of(&scopes, &authors, there, staff);
+        let receipt = receipt.and_then(|receipt| self.sealing.code(&receipt.attestation())).map(Into::into);
+        Ok(Answer { protocol: PROTOCOL, server_time_ms, verdicts, scopes, authors, receipt })
     }
 }
 
@@ -174,10 +180,12 @@ fn take_in(
     keys: &Arc<Keyring>,
     sender: &Sender,
     request: &Arc<Request>,
+    vouched: &BTreeMap<(DocumentKey, ChangeHash), (ActorId, StaffId)>,
 ) -> Result<Pushed, StoreError> {
     let scopes = request.pushes.iter().map(Push::scope).collect();
     let ledger = Ledger::of_sender(connection, sender, keys.clone(), scopes)?;
-    bind_actors(&ledger, Owner { staff: sender.staff, device: sender.device }, request)?;
+    bind_actors(&ledger, Owner { staff: sender.staff, device: sender.device, relayed: false }, request)?;
+    ledger.vouch_for(vouched)?;
     let mut verdicts: Vec<ChangeVerdict> = Vec::new();
     let mut places: BTreeMap<(DocumentKey, ChangeHash), usize> = BTreeMap::new();
     let mut tally = Tally::default();
@@ -212,6 +220,7 @@ fn take_in(
             }
         }
     }
+    let there = there(&ledger, sender, request, &verdicts)?;
     ledger.expire()?; // after what may have brought what others waited for
     if !verdicts.is_empty() {
         let [merged, known, held, quarantined] = tally;
@@ -221,12 +230,31 @@ fn take_in(
         ledger.query(|connection| note(connection, &step))?;
     }
     let moved = ledger.finish()?;
-    Ok(Pushed { verdicts, hashes: places.into_keys().collect(), request: request.clone(), moved, tally })
+    Ok(Pushed { verdicts, hashes: places.into_keys().collect(), there, request: request.clone(), moved, tally })
 }
 
-/// The hash that a phone computes for a chunk: over all but the magic number and the checksum.
-fn hash_of(bytes: &[u8]) -> ChangeHash {
-    ChangeHash(Sha256::digest(bytes.get(8..).unwrap_or(bytes)).into())
+/// Of what was pushed, in the order of the verdicts, that which is merged, with its actor, if the request declares that and it
+/// is the sender's: what the receipt attests besides what is sent.
+fn there(
+    ledger: &Ledger<'_>,
+    sender: &Sender,
+    request: &Request,
+    verdicts: &[ChangeVerdict],
+) -> Result<Vec<(DocumentKey, ChangeHash, ActorId)>, StoreError> {
+    let declared: BTreeSet<[u8; 16]> = request.new_actors.iter().map(|actor| **actor).collect();
+    let changes = request.pushes.iter().flat_map(|push| push.changes.iter().map(move |bytes| (push, bytes)));
+    let mut there = Vec::new();
+    for ((push, bytes), verdict) in changes.zip(verdicts) {
+        let is_there = matches!(verdict.outcome, Outcome::Merged | Outcome::Known);
+        let scanned = is_there.then(|| scan(bytes, &Limits::DEFAULT).ok()).flatten();
+        let Some((scanned, key)) = scanned.zip(push.key().ok()) else { continue };
+        let actor = ActorId(scanned.actor);
+        let owner = if declared.contains(&scanned.actor) { ledger.owner(actor)? } else { None };
+        if owner.is_some_and(|owner| owner.staff == sender.staff) {
+            there.push((key, ChangeHash(scanned.hash), actor));
+        }
+    }
+    Ok(there)
 }
 
 /// Records when the device was in contact, by how much its clock is off, and what it says of itself, all in the one write
@@ -265,14 +293,22 @@ fn note_contact(
 /// Binds the actors that the device declares and nobody has, under a cap. What is not bound is told by the guard, when
 /// a change of such an actor is pushed.
 fn bind_actors(ledger: &Ledger<'_>, owner: Owner, request: &Request) -> Result<(), StoreError> {
-    if request.new_actors.is_empty() {
+    let mut new = Vec::new();
+    for one in request.new_actors.iter().map(|bytes| ActorId(**bytes)).filter(|one| *one != GENESIS_ACTOR) {
+        match ledger.owner(one)? {
+            None => new.push(one),
+            Some(known) => ledger.claim(one, known, owner)?,
+        }
+    }
+    // A phone declares its actors with each of their changes: most times, all are known.
+    if new.is_empty() {
         return Ok(());
     }
     let of_device = actor::table.filter(actor::device.eq(owner.device.map(Id::from)));
     let bound: i64 = ledger.query(|connection| of_device.count().get_result(connection))?;
     let mut room = MOST_ACTORS - bound;
-    for new in request.new_actors.iter().map(|bytes| ActorId(**bytes)) {
-        if room > 0 && new != GENESIS_ACTOR && ledger.bind(new, owner)? {
+    for new in new {
+        if room > 0 && ledger.bind(new, owner)? {
             room -= 1;
         }
     }

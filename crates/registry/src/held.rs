@@ -62,12 +62,18 @@ impl Ledger<'_> {
         sender: &Sender,
         offered: &Offered<'_>,
     ) -> Result<(Fate, Vec<(DocumentKey, ChangeHash)>), StoreError> {
-        if let Some(code) = self.known_refusal(sender, offered)? {
+        let vouched = self.vouched(&offered.key, offered.bytes);
+        let refused = if vouched.is_none() { self.known_refusal(sender, offered)? } else { None };
+        if let Some(code) = refused {
             let hash = scan(offered.bytes, &Limits::DEFAULT).ok().map(|scanned| ChangeHash(scanned.hash));
             return Ok((Fate::Quarantined(hash, code), Vec::new()));
         }
+        // Later, nobody would vouch for it: the phone keeps it, and brings it again with its receipt.
+        let is_anothers = vouched.is_some_and(|owner| (owner.staff, owner.device) != (sender.staff, sender.device));
         let (mut news, handed) = (VecDeque::new(), Handed { sender: *sender, offered: *offered });
         let fate = match self.judge(sender, offered)? {
+            Err(hash) if is_anothers => Fate::Held(hash, FROZEN),
+            Ok(Verdict::Hold(scanned, missing)) if is_anothers => Fate::Held(ChangeHash(scanned.hash), missing.word()),
             Err(hash) => self.hold(&handed, &Wait::until_repaired(hash, &offered.key))?,
             Ok(Verdict::Known(hash)) => Fate::Known(hash),
             Ok(Verdict::Merge(merge)) => {
@@ -154,7 +160,8 @@ impl Ledger<'_> {
         offered: &Offered<'_>,
     ) -> Result<Result<Verdict, ChangeHash>, StoreError> {
         let rules = Rules::new(SCHEMA, self.now);
-        let reason = match judge(&JudgeView { ledger: self, sender }, &rules, offered) {
+        let vouched = self.vouched(&offered.key, offered.bytes);
+        let reason = match judge(&JudgeView { ledger: self, sender, vouched }, &rules, offered) {
             Err(StoreError::Unreadable(reason)) => reason,
             judged => return judged.map(Ok),
         };

@@ -10,6 +10,7 @@
 
 mod batch;
 mod permission;
+mod relay;
 
 pub(crate) use batch::Newcomer;
 
@@ -39,8 +40,10 @@ use std::sync::Arc;
 pub(crate) struct Owner {
     /// The member of staff.
     pub(crate) staff: StaffId,
-    /// The device; none for an actor of the server.
+    /// The device; none for an actor of the server, and for one that others brought and whose device has not come back.
     pub(crate) device: Option<DeviceId>,
+    /// Whether others brought changes of it first, for a device that the registry had forgotten.
+    pub(crate) relayed: bool,
 }
 
 /// What the log knows of a document.
@@ -81,6 +84,8 @@ pub(crate) struct Ledger<'c> {
     merged: RefCell<BTreeMap<(DocumentKey, ChangeHash), Head>>,
     last: RefCell<BTreeMap<(DocumentKey, ActorId), Last>>,
     server_actors: RefCell<BTreeMap<StaffId, ActorId>>,
+    /// Changes for which a receipt of the registry vouches, by their actors' owners.
+    vouched: RefCell<BTreeMap<(DocumentKey, ChangeHash), Owner>>,
     /// Whether anything may be held; while nothing is, nobody asks.
     pub(crate) any_held: Cell<bool>,
     /// Whether anything may be quarantined; while nothing is, nobody asks.
@@ -122,6 +127,7 @@ impl<'c> Ledger<'c> {
             merged: RefCell::default(),
             last: RefCell::default(),
             server_actors: RefCell::default(),
+            vouched: RefCell::default(),
             any_held: Cell::new(any_held),
             any_quarantined: Cell::new(any_quarantined),
         })
@@ -205,10 +211,14 @@ impl<'c> Ledger<'c> {
         if let Some(owner) = self.owners.borrow().get(&of) {
             return Ok(Some(*owner));
         }
-        let found: Option<(Id, Option<Id>)> = self.query(|connection| {
-            actor::table.find(Id::from(of)).select((actor::staff, actor::device)).get_result(connection).optional()
-        })?;
-        let owner = found.map(|(staff, device)| Owner { staff: staff.into(), device: device.map(Into::into) });
+        let columns = (actor::staff, actor::device, actor::relayed);
+        let found: Option<(Id, Option<Id>, bool)> =
+            self.query(|connection| actor::table.find(Id::from(of)).select(columns).get_result(connection).optional())?;
+        let owner = found.map(|(staff, device, relayed)| Owner {
+            staff: staff.into(),
+            device: device.map(Into::into),
+            relayed,
+        });
         if let Some(owner) = owner {
             self.owners.borrow_mut().insert(of, owner);
         }
@@ -225,6 +235,7 @@ impl<'c> Ledger<'c> {
             actor::staff.eq(Id::from(owner.staff)),
             actor::device.eq(owner.device.map(Id::from)),
             actor::registered_at.eq(self.now.ms()),
+            actor::relayed.eq(owner.relayed),
         );
         let bound = self.query(|connection| {
             let insert = diesel::insert_into(actor::table).values(row).on_conflict_do_nothing();
@@ -266,7 +277,7 @@ impl<'c> Ledger<'c> {
     /// As the store says.
     pub(crate) fn single_use_actor(&self, of: StaffId) -> Result<ActorId, StoreError> {
         let new = ActorId(random()?);
-        self.bind(new, Owner { staff: of, device: None })?;
+        self.bind(new, Owner { staff: of, device: None, relayed: false })?;
         Ok(new)
     }
 

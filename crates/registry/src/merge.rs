@@ -21,9 +21,10 @@ impl Ledger<'_> {
     /// # Errors
     /// As the store says; the transaction must then be rolled back.
     pub(crate) fn merge(&self, key: &DocumentKey, merge: &Merge, sender: &Sender) -> Result<(), StoreError> {
+        let author = &self.author(key, merge.change.hash, sender);
         let mut changes = Vec::new();
         for new in merge.genesis.iter().chain([&merge.change]) {
-            changes.push(self.rows_of(key, merge.home, new, sender)?);
+            changes.push(self.rows_of(key, merge.home, new, author)?);
         }
         let position = changes.last().map_or(0, |(change, _)| change.position);
         match &merge.effect {
@@ -33,7 +34,7 @@ impl Ledger<'_> {
                 let heads = advance(&known, &merge.change.dependencies, merge.change.hash);
                 self.set_heads(key, merge, heads)?;
                 for new in facts {
-                    let row = projection::fact_row(key, merge.home, new, &merge.change, sender);
+                    let row = projection::fact_row(key, merge.home, new, &merge.change, author);
                     self.query(|connection| projection::insert_fact(connection, &row))?;
                 }
                 self.remember_facts(key, facts.len());
@@ -60,7 +61,7 @@ impl Ledger<'_> {
         for new in merge.genesis.iter().chain([&merge.change]) {
             self.remember_merged(key, new);
         }
-        if sender.device.is_some() {
+        if author.device.is_some() {
             self.note_lag(sender.at.ms().saturating_sub(merge.change.at.ms()));
         }
         Ok(())

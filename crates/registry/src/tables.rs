@@ -200,6 +200,7 @@ diesel::table! {
         staff -> Binary,
         device -> Nullable<Binary>,
         registered_at -> BigInt,
+        relayed -> Bool,
     }
 }
 

@@ -11,6 +11,7 @@ mod limits;
 mod migrations;
 mod nodes;
 mod query;
+mod relay;
 mod round_trips;
 mod search;
 mod session;
@@ -204,6 +205,7 @@ impl Phone {
             budget: None,
             new_actors: vec![self.actor.0.into()],
             pushes: self.unsent.iter().map(push).collect(),
+            receipts: vec![],
         }
     }
 

@@ -29,6 +29,9 @@ const LOOKUP_ID_INFO: &[u8] = b"gridwork citizen number lookup id 1";
 /// Under what the key is derived that keeps ids of a roster from telling what stands in it.
 const ROSTER_INFO: &[u8] = b"gridwork roster ids 1";
 
+/// Under what the keys of codes are derived, from each pair's secret.
+const CODE_INFO: &[u8] = b"gridwork receipts 1";
+
 /// HMAC-SHA256 of a number's 18 characters under the lookup key: the same for the same number, however it was sealed.
 pub type NumberHash = [u8; 32];
 
@@ -187,6 +190,18 @@ impl Keyring {
         self.lookup.map(|lookup| derive(&lookup, ROSTER_INFO))
     }
 
+    /// A code that only who has these keys can make of these bytes: HMAC-SHA256 under the key that seals; none if there are no
+    /// keys.
+    pub fn code(&self, said: &[u8]) -> Option<[u8; 32]> {
+        let pair = self.pairs.iter().rfind(|pair| pair.seals)?;
+        Some(coded(pair, said).finalize().into_bytes().into())
+    }
+
+    /// Whether this code of these bytes is one of these keys, whichever of them sealed then.
+    pub fn made(&self, said: &[u8], code: &[u8; 32]) -> bool {
+        self.pairs.iter().any(|pair| coded(pair, said).verify_slice(code).is_ok())
+    }
+
     /// The keys in words, one to a line: what is to be kept secret.
     pub fn to_text(&self) -> String {
         let lookup = self.lookup.iter().map(|key| ("lookup", key));
@@ -229,6 +244,11 @@ impl fmt::Debug for Keyring {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.public_keys().map(|public| public.id())).finish()
     }
+}
+
+fn coded(pair: &Pair, said: &[u8]) -> Hmac<Sha256> {
+    let key: [u8; 32] = derive(&pair.secret, CODE_INFO);
+    Hmac::<Sha256>::new_from_slice(&key).expect("any bytes are a key of HMAC").chain_update(said)
 }
 
 fn secret_key(bytes: &[u8; 32]) -> <Kem as hpke::Kem>::PrivateKey {
@@ -294,6 +314,19 @@ mod tests {
         assert_eq!(text.parse(), Ok(prepared));
         let only_opens = text.replace("seal:", "open:");
         assert_eq!(only_opens.parse::<Keyring>(), Err(KeyringError::Pairs));
+    }
+
+    #[test]
+    fn a_code_is_good_for_what_it_was_made_of_after_a_rotation_too_and_for_nothing_else() {
+        let code = keys().code(b"said").expect("there are keys");
+        for ring in [keys(), keys().rotated([9; 32]), keys().prepared([9; 32])] {
+            assert!(ring.made(b"said", &code));
+            assert!(!ring.made(b"Said", &code) && !ring.made(b"", &code) && !ring.made(b"said", &[0; 32]));
+        }
+        assert_ne!(keys().rotated([9; 32]).code(b"said"), Some(code), "the key that seals makes it");
+        assert_eq!(keys().prepared([9; 32]).code(b"said"), Some(code), "one that only opens does not");
+        assert!(!Keyring::new([[7; 32], [9; 32]]).made(b"said", &code), "another registry's");
+        assert_eq!(Keyring::none().code(b"said"), None);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! came in meanwhile. The device keeps a cursor as bytes and understands nothing of it.
 //!
 //! **Invariant:** each answer is complete in itself and within its budget (but for one entry, so that it always moves
-//! on), and no change of the scope is ever passed over: a cursor that means nothing here begins again.
+//! on), and no change of the scope is ever passed over: a cursor that means nothing here begins again, and says so.
 
 use crate::document::{ActorId, ChangeHash, DocumentId, DocumentKey};
 use crate::genesis::GENESIS_ACTOR;
@@ -180,9 +180,9 @@ fn scope_answer<V: View>(
     let instance = view.instance()?;
     let (floor, end) = (view.floor(scope)?, view.end(scope)?);
     let told = request.cursor.as_ref().and_then(|bytes| Cursor::from_bytes(bytes, instance));
-    let mut cursor = told
-        .filter(|cursor| (floor..=end).contains(&cursor.position))
-        .unwrap_or(Cursor { position: end, cold: Some(Cold { after: None, changes_sent: 0 }) });
+    let told = told.filter(|cursor| (floor..=end).contains(&cursor.position));
+    let anew = request.cursor.is_some() && told.is_none();
+    let mut cursor = told.unwrap_or(Cursor { position: end, cold: Some(Cold { after: None, changes_sent: 0 }) });
     let mut entries = Vec::new();
     while let Some(cold) = cursor.cold {
         cursor.cold = send_documents(view, asked, scope, cold, page, &mut entries)?;
@@ -206,7 +206,7 @@ fn scope_answer<V: View>(
         }
     }
     let more = cursor.cold.is_some() || cursor.position < end;
-    Ok(ScopeAnswer { scope: request.scope, cursor: cursor.to_bytes(instance).into(), more, entries })
+    Ok(ScopeAnswer { scope: request.scope, cursor: cursor.to_bytes(instance).into(), more, entries, anew })
 }
 
 /// Sends whole documents; returns where the cold start goes on, or nothing when it is through.

@@ -6,6 +6,7 @@ use crate::change::{Base, RawChange, record_fact, write_household};
 use crate::document::{ActorId, DocumentId, DocumentKey};
 use crate::genesis::{begin, genesis};
 use crate::message::{self, Answer, Author, ChangeVerdict, Entry, Push, Request, ScopeAnswer, ScopeRequest, Snapshot};
+use crate::receipt::Receipt;
 use automerge::{Automerge, Change};
 use gridwork_domain::edit::{Action, Edit, NewResident, Outcome};
 use gridwork_domain::fields::Fields;
@@ -202,6 +203,7 @@ fn the_bytes_of_the_messages_never_change() {
         budget: None,
         new_actors: vec![],
         pushes: vec![],
+        receipts: vec![],
     };
     pinned("request_quiet", &quiet.to_bytes());
     let push = Push {
@@ -211,8 +213,13 @@ fn the_bytes_of_the_messages_never_change() {
         changes: vec![change.bytes.clone().into()],
     };
     let scopes = vec![ScopeRequest { scope: [0x72; 16].into(), cursor: None }];
-    let request =
-        Request { scopes, budget: Some(65_536), new_actors: vec![[0x41; 16].into()], pushes: vec![push], ..quiet };
+    let request = Request {
+        scopes,
+        budget: Some(65_536),
+        new_actors: vec![[0x41; 16].into()],
+        pushes: vec![push],
+        ..quiet.clone()
+    };
     pinned("request_push", &request.to_bytes());
 
     let verdict = |outcome, code: Option<&str>| ChangeVerdict {
@@ -243,9 +250,23 @@ fn the_bytes_of_the_messages_never_change() {
             cursor: vec![0x75; 16].into(),
             more: true,
             entries: vec![entry(Some(change.bytes.clone()), None), entry(None, Some(snapshot))],
+            anew: false,
         }],
         authors: vec![Author::new(ActorId([0x41; 16]), StaffId::from_bytes([0x76; 16]), "李网格长")],
+        receipt: None,
     };
     pinned("answer_full", &answer.to_bytes());
-    pinned("answer_quiet", &Answer { verdicts: vec![], scopes: vec![], authors: vec![], ..answer }.to_bytes());
+    let none = Answer { verdicts: vec![], scopes: vec![], authors: vec![], ..answer.clone() };
+    pinned("answer_quiet", &none.to_bytes());
+
+    let pushed = [(household.into(), change.hash, ActorId([0x41; 16]))];
+    let receipt = Receipt::of(&answer.scopes, &answer.authors, pushed, StaffId::from_bytes([0x77; 16]));
+    let receipt = Receipt { code: [0x78; 32].into(), ..receipt.expect("it attests something") };
+    pinned("receipt_attestation", &receipt.attestation());
+    let code = Some(receipt.code);
+    pinned("request_relay", &Request { receipts: vec![receipt], ..quiet }.to_bytes());
+    let mut scopes = answer.scopes;
+    (scopes[0].anew, scopes[0].entries) = (true, vec![]);
+    let anew = Answer { verdicts: vec![], scopes, authors: vec![], receipt: code, ..none };
+    pinned("answer_anew", &anew.to_bytes());
 }

@@ -18,6 +18,7 @@ pub mod member;
 pub mod message;
 pub mod proof;
 pub mod reading;
+pub mod receipt;
 pub mod replica;
 pub mod self_report;
 

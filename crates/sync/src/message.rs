@@ -6,6 +6,7 @@
 //! **Invariant:** reading a message never takes more memory than a small multiple of its bytes, and never panics.
 
 use crate::document::{ActorId, ChangeHash, DocumentId, DocumentKey};
+use crate::receipt::{MOST_ATTESTED, MOST_AUTHORS, MOST_RECEIPTS, Receipt};
 use gridwork_domain::id::{DeviceId, ScopeId, StaffId};
 use gridwork_domain::instant::Instant;
 use minicbor::bytes::{ByteArray, ByteVec};
@@ -68,6 +69,10 @@ pub struct Request {
     #[n(7)]
     #[cbor(skip_if = "Vec::is_empty", default)]
     pub pushes: Vec<Push>,
+    /// What this registry attested of changes in `pushes`, before it lost them.
+    #[n(9)]
+    #[cbor(skip_if = "Vec::is_empty", default)]
+    pub receipts: Vec<Receipt>,
 }
 
 /// A scope to pull, from where.
@@ -123,6 +128,10 @@ pub struct Answer {
     #[n(4)]
     #[cbor(skip_if = "Vec::is_empty", default)]
     pub authors: Vec<Author>,
+    /// The code of the receipt for what was merged and what is sent, from which with the request and this answer a
+    /// [`Receipt`] is made; none if that is nothing.
+    #[n(6)]
+    pub receipt: Option<ByteArray<32>>,
 }
 
 /// What became of a pushed change.
@@ -181,6 +190,11 @@ pub struct ScopeAnswer {
     #[n(3)]
     #[cbor(skip_if = "Vec::is_empty", default)]
     pub entries: Vec<Entry>,
+    /// Whether the cursor that was named is not one of this registry, so that the whole scope follows: the registry may lack
+    /// what the device was told that it has.
+    #[n(4)]
+    #[cbor(skip_if = "std::ops::Not::not", default)]
+    pub anew: bool,
 }
 
 /// One piece of news: exactly one of change and snapshot.
@@ -243,6 +257,11 @@ pub enum MessageError {
     /// A document id that is none.
     #[error("the request names a document of a kind that does not exist")]
     Document,
+    /// A receipt that is none.
+    #[error(
+        "the request has a receipt with more than {MOST_ATTESTED} changes or {MOST_AUTHORS} authors, or one cut off"
+    )]
+    Receipt,
 }
 
 impl Request {
@@ -270,7 +289,8 @@ impl Request {
         for push in &request.pushes {
             push.key()?;
         }
-        Ok(request)
+        at_most("receipts", request.receipts.len(), MOST_RECEIPTS)?;
+        if request.receipts.iter().all(Receipt::is_well_formed) { Ok(request) } else { Err(MessageError::Receipt) }
     }
 
     /// The device that asks.

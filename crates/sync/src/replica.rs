@@ -6,13 +6,15 @@
 //! they are needed.
 //!
 //! **Invariant:** an edit that was saved stays until the registry has said that it is merged, or refused, which is
-//! shown. All rows of an event are saved in one transaction, and nothing else of that event takes effect before; after
+//! shown; if the registry then loses it, it is handed in again. All rows of an event are saved in one transaction, and nothing else of that event takes effect before; after
 //! a save that failed the replica is made again from the rows that are there.
 
 mod exchange;
 mod lookup;
+mod lost;
 mod pull;
 mod record;
+mod relay;
 mod row;
 #[cfg(test)]
 mod tests;
@@ -20,7 +22,7 @@ mod verdict;
 
 pub use lookup::{KnownFact, KnownHousehold, Person, Status, Summary};
 pub use record::NotSaved;
-pub use row::{Damage, Document, Pending, PendingState, Row, Scope, Standing};
+pub use row::{Damage, Document, KeptReceipt, Lost, Pending, PendingState, Row, Scope, Standing};
 
 use crate::document::{ActorId, ChangeHash, DocumentKey};
 use crate::message::{Answer, Request};
@@ -29,7 +31,7 @@ use gridwork_domain::edit::Edit;
 use gridwork_domain::id::{DeviceId, EditId, ScopeId, StaffId};
 use gridwork_domain::instant::Instant;
 use gridwork_domain::schema::Schema;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Where random bytes come from.
@@ -152,12 +154,18 @@ pub struct Replica {
     owner: Owner,
     standing: Standing,
     scopes: BTreeMap<ScopeId, Scope>,
-    /// The phone's own actors, and whether the registry knows that they are.
-    actors: BTreeMap<ActorId, bool>,
+    /// The phone's own actors.
+    actors: BTreeSet<ActorId>,
     authors: BTreeMap<ActorId, Person>,
     documents: BTreeMap<DocumentKey, Document>,
     outbox: BTreeMap<u64, Pending>,
     numbers: BTreeMap<EditId, u64>,
+    /// Of documents of scopes that are being compared, the heads of what came.
+    came: BTreeMap<DocumentKey, Vec<ChangeHash>>,
+    /// Changes that the registry had and has no more, by number.
+    lost: BTreeMap<u64, Lost>,
+    /// What the registry attested, by number.
+    receipts: BTreeMap<u64, KeptReceipt>,
     unsaved: Vec<Row>,
     run: Option<exchange::Run>,
     rest: exchange::Rest,
@@ -171,11 +179,14 @@ impl Replica {
             owner,
             standing: Standing::default(),
             scopes: BTreeMap::new(),
-            actors: BTreeMap::new(),
+            actors: BTreeSet::new(),
             authors: BTreeMap::new(),
             documents: BTreeMap::new(),
             outbox: BTreeMap::new(),
             numbers: BTreeMap::new(),
+            came: BTreeMap::new(),
+            lost: BTreeMap::new(),
+            receipts: BTreeMap::new(),
             unsaved: Vec::new(),
             run: None,
             rest: exchange::Rest::default(),
@@ -209,7 +220,7 @@ impl Replica {
     }
 
     fn is_own(&self, actor: ActorId) -> bool {
-        self.actors.contains_key(&actor)
+        self.actors.contains(&actor)
     }
 
     /// The rows of the event in hand as the one save that they are.

@@ -48,7 +48,7 @@ pub(crate) struct Waiting {
     bytes: Vec<u8>,
 }
 
-/// A registry in memory.
+/// A registry in memory; a clone is its backup.
 #[derive(Debug, Clone)]
 pub(crate) struct Registry {
     pub(crate) schema: &'static Schema,

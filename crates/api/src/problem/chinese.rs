@@ -6,6 +6,7 @@ use gridwork_domain::language::{Bilingual, Language};
 use gridwork_registry::{AdministerError, ApiKeyError, BreakGlassError, EnrolError, SecondFactorError};
 use gridwork_sync::change::BuildError;
 use gridwork_sync::message::{ENCODER, MessageError, PROTOCOL};
+use gridwork_sync::receipt::{MOST_ATTESTED, MOST_AUTHORS};
 
 /// An error whose own text is the English sentence.
 pub(super) trait Told: std::error::Error {
@@ -27,6 +28,9 @@ impl Told for MessageError {
             }
             Self::TooMany(what, most) => format!("请求里的 {what} 超过 {most} 个：请分几次发送"),
             Self::Document => "请求里有不存在的文档种类".into(),
+            Self::Receipt => {
+                format!("请求里有残缺的回执，或回执的改动超过 {MOST_ATTESTED} 项、作者超过 {MOST_AUTHORS} 位")
+            }
         }
     }
 }

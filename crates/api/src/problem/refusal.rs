@@ -61,7 +61,9 @@ impl From<MessageError> for Problem {
     fn from(error: MessageError) -> Self {
         let kind = match error {
             MessageError::Undecodable(_) => Kind::Malformed,
-            MessageError::Version(..) | MessageError::TooMany(..) | MessageError::Document => Kind::Invalid,
+            MessageError::Version(..) | MessageError::TooMany(..) | MessageError::Document | MessageError::Receipt => {
+                Kind::Invalid
+            }
         };
         Self::new(kind, error.told())
     }

@@ -243,6 +243,7 @@ impl Phone {
             budget: None,
             new_actors: vec![],
             pushes: vec![],
+            receipts: vec![],
         }
         .to_bytes()
     }

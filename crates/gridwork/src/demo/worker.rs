@@ -124,7 +124,7 @@ pub(crate) fn store(folder: &Path) -> PathBuf {
 fn finish(folder: &Path, phone: &Phone, report: &SyncReport) -> Result<(), Box<dyn Error>> {
     use gridwork_sync::replica::PendingState;
     let refused = phone.outbox().filter_map(|entry| match &entry.state {
-        PendingState::Refused { code, detail } => Some(format!("{code}: {detail}")),
+        PendingState::Refused { code, detail, .. } => Some(format!("{code}: {detail}")),
         _ => None,
     });
     let synced = Synced {

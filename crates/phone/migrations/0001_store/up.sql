@@ -44,7 +44,8 @@ CREATE TABLE document (
 ) STRICT;
 
 -- Edits without a verdict, and refused ones; content is the edit in JSON. state: 0 waiting, 1 held, 2 set aside,
--- 3 refused. asked_at is of the device's clock.
+-- 3 refused. asked_at is of the device's clock;
+-- a refused edit without it is not asked about again.
 CREATE TABLE outbox (
     edit BLOB NOT NULL PRIMARY KEY CHECK (length(edit) = 16),
     number INTEGER NOT NULL,

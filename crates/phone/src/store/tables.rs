@@ -36,6 +36,7 @@ diesel::table! {
         cursor -> Nullable<Binary>,
         refetching -> Bool,
         refetched_at -> Nullable<BigInt>,
+        comparing -> Bool,
     }
 }
 
@@ -71,7 +72,6 @@ diesel::table! {
 diesel::table! {
     actor (id) {
         id -> Binary,
-        declared -> Bool,
     }
 }
 
@@ -89,5 +89,36 @@ diesel::table! {
         actor -> Nullable<Binary>,
         skew_ms -> Nullable<BigInt>,
         last_contact -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    came (document, epoch) {
+        document -> Binary,
+        epoch -> BigInt,
+        heads -> Binary,
+    }
+}
+
+diesel::table! {
+    lost (number) {
+        number -> BigInt,
+        document -> Binary,
+        epoch -> BigInt,
+        change -> Binary,
+        state -> Integer,
+        code -> Nullable<Text>,
+        detail -> Nullable<Text>,
+        asked_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    receipt (number) {
+        number -> BigInt,
+        at -> BigInt,
+        code -> Binary,
+        changes -> Binary,
+        authors -> Binary,
     }
 }

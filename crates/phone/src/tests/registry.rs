@@ -153,8 +153,14 @@ impl State {
                 verdicts.push(ChangeVerdict { document, epoch: 0, hash, outcome, code: None });
             }
         }
-        let mut answer =
-            Answer { protocol: PROTOCOL, server_time_ms: NOW.ms(), verdicts, scopes: vec![], authors: vec![] };
+        let mut answer = Answer {
+            protocol: PROTOCOL,
+            server_time_ms: NOW.ms(),
+            verdicts,
+            scopes: vec![],
+            authors: vec![],
+            receipt: None,
+        };
         for asked in &request.scopes {
             let before = asked
                 .cursor
@@ -172,7 +178,7 @@ impl State {
             }
             if asked.cursor.is_none() || position > before {
                 let (cursor, more) = (position.to_be_bytes().to_vec().into(), position < self.log.len());
-                answer.scopes.push(ScopeAnswer { scope: asked.scope, cursor, more, entries });
+                answer.scopes.push(ScopeAnswer { scope: asked.scope, cursor, more, entries, anew: false });
                 let authors = self.owners.iter();
                 answer.authors = authors
                     .map(|(actor, number)| {

@@ -109,8 +109,11 @@ pub(super) fn replay<'a>(
 /// Whether the columns of a change are what its bytes and its actor say.
 fn agree(row: &ChangeRow, raw: &RawChange, owners: &BTreeMap<Id, Owner>) -> bool {
     let owned = || {
-        let owner = owners.get(&row.actor);
-        owner.is_some_and(|owner| Id::from(owner.staff) == row.staff && owner.device.map(Id::from) == row.device)
+        owners.get(&row.actor).is_some_and(|owner| {
+            // What others brought of it has no device; the device may have come back since.
+            let is_its_device = owner.device.map(Id::from) == row.device || (owner.relayed && row.device.is_none());
+            Id::from(owner.staff) == row.staff && is_its_device
+        })
     };
     raw.hash.0 == row.hash.0
         && raw.actor.0 == row.actor.0

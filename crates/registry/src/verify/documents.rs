@@ -101,12 +101,13 @@ fn owners(connection: &mut Connection, changes: &[Placed]) -> Result<BTreeMap<Id
     let actors: Vec<Id> = actors.into_iter().collect();
     let mut owners = BTreeMap::new();
     for some in actors.chunks(ACTORS_PER_QUERY) {
-        let rows: Vec<(Id, Id, Option<Id>)> = actor::table
+        let rows: Vec<(Id, Id, Option<Id>, bool)> = actor::table
             .filter(actor::id.eq_any(some))
-            .select((actor::id, actor::staff, actor::device))
+            .select((actor::id, actor::staff, actor::device, actor::relayed))
             .load(connection)?;
-        let owner = |staff: Id, device: Option<Id>| Owner { staff: staff.into(), device: device.map(Into::into) };
-        owners.extend(rows.into_iter().map(|(id, staff, device)| (id, owner(staff, device))));
+        owners.extend(rows.into_iter().map(|(id, staff, device, relayed)| {
+            (id, Owner { staff: staff.into(), device: device.map(Into::into), relayed })
+        }));
     }
     Ok(owners)
 }

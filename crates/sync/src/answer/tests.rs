@@ -58,6 +58,7 @@ impl Phone {
             verdicts: vec![],
             scopes: news.clone(),
             authors: authors.clone(),
+            receipt: None,
         };
         let length = message.to_bytes().len();
         let entries: usize = news.iter().map(|scope| scope.entries.len()).sum();

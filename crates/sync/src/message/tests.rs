@@ -12,6 +12,7 @@ fn quiet() -> Request {
         budget: None,
         new_actors: vec![],
         pushes: vec![],
+        receipts: vec![],
     }
 }
 
@@ -24,6 +25,7 @@ fn asking_for_news_takes_less_than_100_bytes_each_way() {
         verdicts: vec![],
         scopes: vec![],
         authors: vec![],
+        receipt: None,
     };
     assert!(nothing.to_bytes().len() < 100);
     assert_eq!(Answer::from_bytes(&nothing.to_bytes()), Ok(nothing));

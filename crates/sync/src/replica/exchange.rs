@@ -5,12 +5,15 @@
 //! **Invariant:** a run ends: each request of it hands in what this run has not handed in yet, or follows a cursor that
 //! moved, and there are not too many.
 
+use super::relay::Batch;
 use super::row::{PendingState, Row, Standing};
 use super::{Effect, Entropy, Exchanged, Failure, Replica};
+use crate::change::RawChange;
 use crate::document::{ActorId, ChangeHash, DocumentKey};
 use crate::message::{
     Answer, ENCODER, LONGEST_CURSOR, MOST_NEW_ACTORS, MOST_SCOPES, PROTOCOL, Push, Request, ScopeRequest,
 };
+use crate::receipt::Receipt;
 use gridwork_domain::id::ScopeId;
 use gridwork_domain::instant::Instant;
 use minicbor::bytes::ByteVec;
@@ -32,28 +35,53 @@ const MOST_REQUESTS: u32 = 10_000;
 const QUIET_MS: i64 = 900_000;
 /// How often a change that is held is handed in again.
 const HELD_MS: i64 = 3_600_000;
+/// How often the registry is asked whether staff have decided about a change that it refused.
+const REFUSED_MS: i64 = 86_400_000;
 
 /// A row of exchanges, and the request that is on its way.
 #[derive(Debug, Default)]
 pub(super) struct Run {
     /// Whether news are fetched.
     pull: bool,
+    /// Whether all of them have come.
+    caught_up: bool,
     /// Requests so far.
     requests: u32,
     /// Whether the clock was put right and the request sent again.
     clock_corrected: bool,
-    /// What the request on its way hands in.
-    batch: BTreeSet<(DocumentKey, ChangeHash)>,
-    /// The actors that it declares.
-    declared: Vec<ActorId>,
+    /// What the request on its way hands in, with its actor if that is declared.
+    batch: BTreeMap<(DocumentKey, ChangeHash), Option<ActorId>>,
     /// What this run has handed in.
     offered: BTreeSet<(DocumentKey, ChangeHash)>,
 }
 
 impl Run {
+    /// The actor of a change that the request on its way hands in, if it declares it.
+    pub(super) fn declared(&self, key: &DocumentKey, hash: ChangeHash) -> Option<ActorId> {
+        self.batch.get(&(*key, hash)).copied().flatten()
+    }
+
     /// Lets a change be handed in again.
     pub(super) fn offer_again(&mut self, key: DocumentKey, hash: ChangeHash) {
         self.offered.remove(&(key, hash));
+    }
+}
+
+/// A change that is handed in.
+pub(super) struct HandedIn<'a> {
+    pub(super) document: DocumentKey,
+    pub(super) change: &'a RawChange,
+    /// Where the document begins if it is new.
+    pub(super) home: ScopeId,
+    pub(super) is_in_document: bool,
+    /// Whether it goes with what comes before it, however much that is.
+    pub(super) goes_along: bool,
+}
+
+impl<'a> HandedIn<'a> {
+    fn of(pending: &'a super::Pending) -> Self {
+        let super::Pending { document, change, home, .. } = pending;
+        Self { document: *document, change, home: *home, is_in_document: pending.is_in_document(), goes_along: false }
     }
 }
 
@@ -99,17 +127,16 @@ impl Replica {
     ) -> Vec<Effect> {
         let Some(mut run) = self.run.take() else { return Vec::new() };
         let mut report = Exchanged { pushed: run.batch.len() as u64, bytes: bytes as u64, ..Exchanged::default() };
-        for actor in std::mem::take(&mut run.declared) {
-            self.put(Row::Actor(actor, true));
-        }
-        run.offered.append(&mut run.batch);
+        self.keep_receipt(&answer, &run);
+        run.offered.extend(std::mem::take(&mut run.batch).into_keys());
         let skew_ms = answer.server_time().ms().saturating_sub(now.ms());
         let last_contact = Some(answer.server_time());
         self.put(Row::Standing(Standing { actor: self.standing.actor, skew_ms: Some(skew_ms), last_contact }));
 
         self.learn_authors(&answer.authors);
-        self.take_verdicts(now, &answer.verdicts, &mut run, &mut report);
-        let more = run.pull && self.take_news(now, answer.scopes, &mut run, &mut report);
+        let released = self.take_verdicts(now, &answer.verdicts, &mut run, &mut report);
+        let more = run.pull && (self.take_news(now, answer.scopes, &mut run, &mut report) || released);
+        run.caught_up = run.pull && !more;
         if run.pull && !more {
             self.replay(now, entropy, &mut report);
         }
@@ -174,6 +201,7 @@ impl Replica {
             pending.state = PendingState::Waiting;
             self.put(Row::Pending(Box::new(pending)));
         }
+        self.hand_in_again(run, test);
     }
 
     fn send(&mut self, now: Instant, mut run: Run) -> Vec<Effect> {
@@ -191,26 +219,27 @@ impl Replica {
         // then the first ones are passed over in turn, so that one cannot keep the others back.
         let most = (MOST_PUSHED >> self.rest.refused.min(16)).max(1);
         let tries_with_one = self.rest.refused.saturating_sub(MOST_PUSHED.ilog2() + 1) as usize;
-        let to_push = self.to_push(now, run);
+        let (to_push, receipts) = self.to_push(now, run, most);
+        // What is pushed is not sent back, and these are not in the document: what was released must not come meanwhile.
+        let asks = to_push.iter().any(|one| !one.is_in_document);
         let passed_over = if to_push.is_empty() { 0 } else { tries_with_one % to_push.len() };
-        for pending in to_push.into_iter().skip(passed_over) {
-            bytes += pending.change.bytes.len();
-            let undeclared = self.actors.get(&pending.change.actor) == Some(&false);
-            new_actors.extend(undeclared.then_some(pending.change.actor));
-            let full = run.batch.len() == most || bytes > MOST_PUSHED_BYTES;
-            if !run.batch.is_empty() && (full || new_actors.len() > MOST_NEW_ACTORS) {
-                if undeclared && new_actors.len() > MOST_NEW_ACTORS {
-                    new_actors.remove(&pending.change.actor);
-                }
+        for HandedIn { document, change, home, goes_along, .. } in to_push.into_iter().skip(passed_over) {
+            bytes += change.bytes.len();
+            let full = !goes_along && (run.batch.len() >= most || bytes > MOST_PUSHED_BYTES);
+            let own = self.is_own(change.actor).then_some(change.actor);
+            let one_actor_too_many =
+                new_actors.len() == MOST_NEW_ACTORS && own.is_some_and(|own| !new_actors.contains(&own));
+            if !run.batch.is_empty() && (full || one_actor_too_many) {
                 break;
             }
-            run.batch.insert((pending.document, pending.change.hash));
-            let home = self.documents.get(&pending.document).map_or(pending.home, |document| document.home);
-            let (_, changes) = pushes.entry(pending.document).or_insert((home, Vec::new()));
-            changes.push(pending.change.bytes.clone().into());
+            // Each time: a registry that was restored from a backup may have forgotten whose it is.
+            new_actors.extend(own);
+            run.batch.insert((document, change.hash), own);
+            let home = self.documents.get(&document).map_or(home, |document| document.home);
+            let (_, changes) = pushes.entry(document).or_insert((home, Vec::new()));
+            changes.push(change.bytes.clone().into());
         }
-        run.declared = new_actors.iter().copied().collect();
-        let scopes = self.scopes.iter().take(if run.pull { MOST_SCOPES } else { 0 });
+        let scopes = self.scopes.iter().take(if run.pull && !asks { MOST_SCOPES } else { 0 });
         Request {
             protocol: PROTOCOL,
             encoder: ENCODER,
@@ -234,21 +263,39 @@ impl Replica {
                     changes,
                 })
                 .collect(),
+            receipts,
         }
     }
 
-    fn to_push<'a>(&'a self, now: Instant, run: &Run) -> Vec<&'a super::Pending> {
-        let is_due = |pending: &&super::Pending| match &pending.state {
+    /// What is to be handed in, what the registry lost before what may build on it, with receipts for it; when nothing is and
+    /// all news have come, what the registry refused and may have been decided about.
+    fn to_push<'a>(&'a self, now: Instant, run: &Run, most: usize) -> (Vec<HandedIn<'a>>, Vec<Receipt>) {
+        let is_over = |since: Instant, wait_ms: i64| now.ms().abs_diff(since.ms()) >= wait_ms.unsigned_abs();
+        let is_due = |state: &PendingState| match state {
             PendingState::Waiting => true,
-            PendingState::Held { asked_at, .. } => now.ms().abs_diff(asked_at.ms()) >= HELD_MS.unsigned_abs(),
+            PendingState::Held { asked_at, .. } => is_over(*asked_at, HELD_MS),
             PendingState::Aside | PendingState::Refused { .. } => false,
         };
-        let is_new = |pending: &&super::Pending| !run.offered.contains(&(pending.document, pending.change.hash));
-        self.outbox.values().filter(is_due).filter(is_new).collect()
+        let is_to_be_asked = |state: &PendingState| match state {
+            PendingState::Refused { asked_at: Some(asked_at), .. } => is_over(*asked_at, REFUSED_MS),
+            _ => false,
+        };
+        let is_new = |one: &HandedIn<'_>| !run.offered.contains(&(one.document, one.change.hash));
+        let lost = self.lost.values().filter(|lost| is_due(&lost.state) || is_to_be_asked(&lost.state));
+        let lost = lost.filter(|lost| !run.offered.contains(&(lost.document, lost.change.hash))).collect::<Vec<_>>();
+        let Batch { lost, receipts } = self.batch_of_lost(&lost, most);
+        let lost = lost.into_iter().filter_map(|(lost, goes_along)| self.handed_in_again(lost, goes_along));
+        let pending = self.outbox.values().filter(|pending| is_due(&pending.state)).map(HandedIn::of);
+        let due: Vec<_> = lost.chain(pending.filter(is_new)).collect();
+        if due.is_empty() && run.caught_up {
+            let refused = self.outbox.values().filter(|pending| is_to_be_asked(&pending.state));
+            return (refused.map(HandedIn::of).filter(is_new).collect(), receipts);
+        }
+        (due, receipts)
     }
 
     fn has_more_to_push(&self, now: Instant, run: &Run) -> bool {
-        !self.to_push(now, run).is_empty()
+        !self.to_push(now, run, 1).0.is_empty()
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Pure reads; documents are loaded for each.
 //!
-//! **Invariant:** what a person recorded is shown at once, and marked as long as the registry does not have it.
+//! **Invariant:** what a person recorded is shown at once, and marked until the registry has it. What the registry has lost
+//! since is shown as it was, and counted in [`Status::lost`].
 
 use super::row::{Pending, PendingState};
 use super::{Replica, load};
@@ -82,6 +83,10 @@ pub struct Status {
     pub held: usize,
     /// Edits that the registry refused.
     pub refused: usize,
+    /// Changes that the registry lost when it was restored from a backup, and does not have again yet.
+    pub lost: usize,
+    /// Those of them that it refuses now.
+    pub lost_and_refused: usize,
     /// Documents that do not hold all that the registry sent.
     pub damaged: Vec<DocumentId>,
     /// Documents on the phone.
@@ -179,6 +184,12 @@ impl Replica {
             waiting: count(|state| matches!(state, PendingState::Waiting | PendingState::Aside)),
             held: count(|state| matches!(state, PendingState::Held { .. })),
             refused: count(|state| matches!(state, PendingState::Refused { .. })),
+            lost: self.lost.len(),
+            lost_and_refused: self
+                .lost
+                .values()
+                .filter(|lost| matches!(lost.state, PendingState::Refused { .. }))
+                .count(),
             damaged: damaged.map(|(key, _)| key.id).collect(),
             documents: self.documents.len(),
             last_contact: self.standing.last_contact,

@@ -19,7 +19,7 @@ use automerge::{Automerge, Change};
 use gridwork_domain::id::{ScopeId, StaffId};
 use gridwork_domain::instant::Instant;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Bytes of the name of a member of staff at most: 64 characters.
 const LONGEST_NAME_BYTES: usize = 256;
@@ -53,13 +53,22 @@ impl Replica {
             let cursor = Some(news.cursor.to_vec());
             let moved = before.cursor != cursor;
             let mut scope = Scope { cursor, ..before.clone() };
-            let damaged = self.take_entries(&news.entries, id, scope.refetching, run, report);
+            if news.anew {
+                self.begin_comparing(id);
+                scope.comparing = true;
+            }
+            let damaged = self.take_entries(&news.entries, id, &scope, run, report);
             if damaged && !scope.refetching && scope.may_refetch(now) {
-                scope = Scope { cursor: None, refetching: true, refetched_at: Some(now) };
+                scope = Scope { cursor: None, refetching: true, refetched_at: Some(now), ..scope };
                 more = true;
-            } else if scope.refetching && !news.more {
-                scope.refetching = false;
-                self.clear_damage(id);
+            } else if !news.more {
+                if scope.refetching {
+                    self.clear_damage(id);
+                }
+                if scope.comparing {
+                    self.find_lost(id);
+                }
+                scope = Scope { refetching: false, comparing: false, ..scope };
             }
             more |= news.more && moved;
             if scope != before {
@@ -73,7 +82,7 @@ impl Replica {
         &mut self,
         entries: &[Entry],
         scope: ScopeId,
-        refetching: bool,
+        as_it_is: &Scope,
         run: &mut Run,
         report: &mut Exchanged,
     ) -> bool {
@@ -92,11 +101,14 @@ impl Replica {
             let mut incoming = Incoming::new(self, key, report);
             let taken = entries.into_iter().try_for_each(|entry| incoming.take(entry));
             let problem = taken.and_then(|()| incoming.must_load()).err();
-            let Incoming { document, whole, news, .. } = incoming;
+            let Incoming { document, whole, news, came, .. } = incoming;
             report.damaged += u64::from(problem.is_some());
             damaged |= problem.is_some();
-            let damage = problem.map(|reason| Damage { reason, again: refetching });
+            let damage = problem.map(|reason| Damage { reason, again: as_it_is.refetching });
             self.keep_document(key, scope, document, whole, damage);
+            if as_it_is.comparing {
+                self.note_came(key, came);
+            }
             if news {
                 self.ask_again(run, |held| held.id.subject() == key.id.subject());
             }
@@ -168,6 +180,8 @@ struct Incoming<'a> {
     news: bool,
     /// Whether changes were applied to it here.
     changed: bool,
+    /// The heads of what came.
+    came: BTreeSet<ChangeHash>,
 }
 
 impl<'a> Incoming<'a> {
@@ -175,7 +189,8 @@ impl<'a> Incoming<'a> {
         let stored = replica.documents.get(&key);
         let document = stored.and_then(|stored| load(&stored.bytes));
         let unreadable = stored.is_some() && document.is_none();
-        Self { replica, key, report, document, unreadable, whole: false, news: false, changed: false }
+        let came = BTreeSet::new();
+        Self { replica, key, report, document, unreadable, whole: false, news: false, changed: false, came }
     }
 
     /// Takes in one entry. After an error nothing more of this answer is taken in, and the document is kept as far as
@@ -207,6 +222,7 @@ impl<'a> Incoming<'a> {
             return Err("the document is not the one that was announced".to_owned());
         }
         let whole = load(&snapshot.bytes).ok_or("the document does not load")?;
+        self.came = heads(&whole).into_iter().collect();
         if self.document.is_some() {
             for change in whole.get_changes(&[]) {
                 self.take_change(change)?;
@@ -229,6 +245,7 @@ impl<'a> Incoming<'a> {
             return Err("the document's saved bytes cannot be read".to_owned());
         }
         let hash = ChangeHash::from(change.hash());
+        self.came.insert(hash);
         self.settle(|settled| settled == hash);
         let mut document = match self.document.take() {
             Some(document) => document,
@@ -270,6 +287,7 @@ impl<'a> Incoming<'a> {
             self.report.merged += 1;
             self.replica.put(Row::Settled(edit));
         }
+        self.replica.find(&self.key, has);
     }
 
     /// Adds own changes without a verdict to a document that came in place of one that could not be read.

@@ -129,7 +129,7 @@ impl Replica {
     pub(super) fn commit(&mut self, draft: Draft, edit: Edit, home: ScopeId, replays: u8) {
         let actor = draft.change.actor;
         if !self.is_own(actor) {
-            self.put(Row::Actor(actor, false));
+            self.put(Row::Actor(actor));
             let person = Person { staff: Some(self.owner.staff), name: Some(self.owner.name.clone()) };
             self.put(Row::Author(actor, person));
         }

@@ -8,6 +8,7 @@
 use super::{Person, Replica};
 use crate::change::RawChange;
 use crate::document::{ActorId, ChangeHash, DocumentKey};
+use crate::receipt::Receipt;
 use gridwork_domain::edit::Edit;
 use gridwork_domain::id::{EditId, ScopeId};
 use gridwork_domain::instant::Instant;
@@ -26,12 +27,22 @@ pub enum Row {
     Settled(EditId),
     /// A scope that the device holds, by its id.
     Scope(ScopeId, Scope),
-    /// One of the phone's own actors, and whether the registry knows that it is.
-    Actor(ActorId, bool),
+    /// One of the phone's own actors.
+    Actor(ActorId),
     /// Who is behind an actor.
     Author(ActorId, Person),
     /// Where the phone stands; there is one such row.
     Standing(Standing),
+    /// Of a document whose scope is being compared, the heads of what came; none when it is done.
+    Came(DocumentKey, Option<Vec<ChangeHash>>),
+    /// A change that the registry lost, by its number.
+    Lost(Box<Lost>),
+    /// The registry has the change of this number again.
+    Found(u64),
+    /// What the registry attested, by its number.
+    Receipt(Box<KeptReceipt>),
+    /// The receipt of this number is too old.
+    ReceiptDropped(u64),
 }
 
 /// A document as it is kept.
@@ -95,7 +106,33 @@ pub enum PendingState {
         code: String,
         /// A sentence for people.
         detail: String,
+        /// When the registry last said so, by the device's clock; none if that is final: nobody decides otherwise any more.
+        asked_at: Option<Instant>,
     },
+}
+
+/// A change that a document of the phone holds and that the registry, restored from a backup, does not have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lost {
+    /// Its place in the order in which such changes are handed in again.
+    pub number: u64,
+    /// The document that holds it.
+    pub document: DocumentKey,
+    /// The change.
+    pub change: RawChange,
+    /// Where it stands; it is never set aside.
+    pub state: PendingState,
+}
+
+/// A receipt as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptReceipt {
+    /// Its place in the order in which they came.
+    pub number: u64,
+    /// When it came, by the registry's clock.
+    pub at: Instant,
+    /// The receipt.
+    pub receipt: Receipt,
 }
 
 impl Pending {
@@ -114,6 +151,8 @@ pub struct Scope {
     pub refetching: bool,
     /// When that was last begun, by the device's clock.
     pub refetched_at: Option<Instant>,
+    /// Whether all of it is coming from another instance of the registry, and is compared with what the phone has.
+    pub comparing: bool,
 }
 
 /// Where the phone stands.
@@ -157,13 +196,31 @@ impl Replica {
             Row::Scope(id, scope) => {
                 self.scopes.insert(id, scope);
             }
-            Row::Actor(actor, declared) => {
-                self.actors.insert(actor, declared);
+            Row::Actor(actor) => {
+                self.actors.insert(actor);
             }
             Row::Author(actor, person) => {
                 self.authors.insert(actor, person);
             }
             Row::Standing(standing) => self.standing = standing,
+            Row::Came(key, Some(heads)) => {
+                self.came.insert(key, heads);
+            }
+            Row::Came(key, None) => {
+                self.came.remove(&key);
+            }
+            Row::Lost(lost) => {
+                self.lost.insert(lost.number, *lost);
+            }
+            Row::Found(number) => {
+                self.lost.remove(&number);
+            }
+            Row::Receipt(kept) => {
+                self.receipts.insert(kept.number, *kept);
+            }
+            Row::ReceiptDropped(number) => {
+                self.receipts.remove(&number);
+            }
         }
     }
 }

@@ -2,6 +2,8 @@
 
 mod damage;
 mod property;
+mod refused;
+mod restored;
 mod schedule;
 mod stories;
 
@@ -11,6 +13,7 @@ use crate::document::{ActorId, ChangeHash, DocumentKey};
 use crate::guard::Verdict;
 use crate::guard::scan::{Limits, scan};
 use crate::message::{Answer, ChangeVerdict, MOST_CHANGES, Outcome, PROTOCOL, Request};
+use crate::receipt::{self, Receipt};
 use crate::testing::{GRID, NOW, Random, Registry};
 use gridwork_domain::edit::{Action, Edit, NewResident};
 use gridwork_domain::fields::{Fields, Value};
@@ -33,11 +36,15 @@ enum Link {
 struct Server {
     registry: Registry,
     requests: usize,
+    /// The largest answer that it gives.
+    budget: usize,
+    /// What makes its codes.
+    secret: &'static str,
 }
 
 impl Server {
     fn new() -> Self {
-        Self { registry: Registry::new(&SCHEMA_1), requests: 0 }
+        Self { registry: Registry::new(&SCHEMA_1), requests: 0, budget: usize::MAX, secret: "the registry's secret" }
     }
 
     fn exchange(&mut self, request: &Request) -> Answer {
@@ -47,7 +54,11 @@ impl Server {
         for actor in &request.new_actors {
             self.registry.owners.entry(ActorId(**actor)).or_insert(staff);
         }
-        let (mut verdicts, mut pushed) = (Vec::new(), BTreeSet::new());
+        let vouched = receipt::attested(&request, |said, code| self.code(said) == *code);
+        for (actor, author) in vouched.values() {
+            self.registry.owners.entry(*actor).or_insert(*author);
+        }
+        let (mut verdicts, mut pushed, mut there) = (Vec::new(), BTreeSet::new(), Vec::new());
         for push in &request.pushes {
             let key = push.key().expect("a document");
             for bytes in &push.changes {
@@ -61,7 +72,8 @@ impl Server {
                     verdicts.push(ChangeVerdict { document, epoch: key.epoch, hash, outcome, code });
                     continue;
                 }
-                let (hash, outcome, code) = match self.registry.offer(staff, push.scope(), key, bytes) {
+                let by = vouched.get(&(key, receipt::hash_of(bytes))).map_or(staff, |(_, author)| *author);
+                let (hash, outcome, code) = match self.registry.offer(by, push.scope(), key, bytes) {
                     Verdict::Known(hash) => (hash, Outcome::Known, None),
                     Verdict::Merge(merge) => (merge.change.hash, Outcome::Merged, None),
                     Verdict::Hold(scanned, missing) => (ChangeHash(scanned.hash), Outcome::Held, Some(missing.word())),
@@ -71,15 +83,27 @@ impl Server {
                     }
                 };
                 pushed.insert((key, hash));
+                let actor = scan(bytes, &Limits::DEFAULT).expect("an own change is scanned").actor;
+                if matches!(outcome, Outcome::Merged | Outcome::Known) && request.new_actors.contains(&actor.into()) {
+                    there.push((key, hash, ActorId(actor)));
+                }
                 let (document, hash) = ((*key.id.as_bytes()).into(), hash.0.into());
                 let code = code.map(str::to_owned);
                 verdicts.push(ChangeVerdict { document, epoch: key.epoch, hash, outcome, code });
             }
         }
         assert!(pushed.len() <= MOST_CHANGES);
-        let asked = Asked { scopes: &request.scopes, budget: request.budget(), pushed: &pushed };
+        let asked = Asked { scopes: &request.scopes, budget: request.budget().min(self.budget), pushed: &pushed };
         let Ok((scopes, authors)) = answer(&self.registry, &asked);
-        Answer { protocol: PROTOCOL, server_time_ms: self.registry.now.ms(), verdicts, scopes, authors }
+        let receipt = Receipt::of(&scopes, &authors, there, staff);
+        let receipt = receipt.map(|receipt| self.code(&receipt.attestation()).into());
+        Answer { protocol: PROTOCOL, server_time_ms: self.registry.now.ms(), verdicts, scopes, authors, receipt }
+    }
+
+    /// What nobody else can make.
+    fn code(&self, said: &[u8]) -> [u8; 32] {
+        use sha2::{Digest, Sha256};
+        Sha256::digest([self.secret.as_bytes(), said].concat()).into()
     }
 }
 

@@ -27,23 +27,38 @@ const REPLAYED: [&str; 5] =
 
 /// Why a change that was refused is handed in again later: it waited too long, or too many others wait. What it says
 /// was not judged.
-const WAITS: [&str; 2] = ["expired", "too-many-held"];
+pub(super) const WAITS: [&str; 2] = ["expired", "too-many-held"];
+
+/// Of a change that staff left out: they have decided, and the registry is not asked again.
+const DISCARDED: &str = "discarded";
 
 impl Replica {
+    /// Takes in what the registry decided. Whether a change that it had refused is merged after all, and is to be fetched.
     pub(super) fn take_verdicts(
         &mut self,
         now: Instant,
         verdicts: &[ChangeVerdict],
         run: &mut Run,
         report: &mut Exchanged,
-    ) {
+    ) -> bool {
+        let mut released = false;
         let mut refused: BTreeMap<DocumentKey, BTreeMap<u64, String>> = BTreeMap::new();
         for verdict in verdicts {
             let Ok(key) = verdict.key() else { continue };
             let pending =
                 self.outbox.values().find(|pending| pending.document == key && pending.change.hash == verdict.hash());
-            let Some(pending) = pending.filter(|pending| pending.is_in_document()).cloned() else { continue };
             let code = verdict.code.clone().unwrap_or_default();
+            let Some(pending) = pending.cloned() else {
+                self.take_verdict_on_lost(now, (key, verdict.hash()), (verdict.outcome, code), run, report);
+                continue;
+            };
+            if matches!(pending.state, PendingState::Refused { .. }) {
+                released |= self.take_decision(now, pending, verdict.outcome, code, report);
+                continue;
+            }
+            if !pending.is_in_document() {
+                continue;
+            }
             match verdict.outcome {
                 Outcome::Merged | Outcome::Known => {
                     let count = if verdict.outcome == Outcome::Merged { &mut report.merged } else { &mut report.known };
@@ -67,12 +82,32 @@ impl Replica {
             }
         }
         for (key, refused) in refused {
-            self.take_out(&key, &refused, report);
+            self.take_out(now, &key, &refused, report);
         }
         if is_broken(Broken::MarkAllSent) {
             let all: Vec<_> = self.outbox.values().map(|pending| pending.edit.id).collect();
             all.into_iter().for_each(|edit| self.put(Row::Settled(edit)));
         }
+        released
+    }
+
+    /// Takes in what staff have decided about a change that was refused, if they have. Whether it is merged.
+    fn take_decision(
+        &mut self,
+        now: Instant,
+        pending: Pending,
+        outcome: Outcome,
+        code: String,
+        report: &mut Exchanged,
+    ) -> bool {
+        if matches!(outcome, Outcome::Merged | Outcome::Known) {
+            report.merged += 1;
+            self.put(Row::Settled(pending.edit.id));
+            return true;
+        }
+        let state = refused(code, Some(now));
+        self.put(Row::Pending(Box::new(Pending { state, ..pending })));
+        false
     }
 
     /// An own actor's change came that this phone does not have: the phone was set back to an earlier state. What it
@@ -93,7 +128,7 @@ impl Replica {
             .map(|pending| (pending.number, "sequence-used".to_owned()))
             .collect();
         if !in_the_way.is_empty() {
-            let dropped = self.set_aside(key, &in_the_way, &mut Exchanged::default());
+            let dropped = self.set_aside(None, key, &in_the_way, &mut Exchanged::default());
             *document = self.without(key, document, &dropped);
         }
     }
@@ -127,15 +162,16 @@ impl Replica {
                 Err(NotSaved::Damaged(_)) => {}
                 Err(reason) => {
                     report.refused += 1;
-                    let state = PendingState::Refused { code: reason.word().to_owned(), detail: reason.to_string() };
+                    let (code, detail) = (reason.word().to_owned(), reason.to_string());
+                    let state = PendingState::Refused { code, detail, asked_at: None };
                     self.put(Row::Pending(Box::new(Pending { state, ..pending })));
                 }
             }
         }
     }
 
-    fn take_out(&mut self, key: &DocumentKey, refused: &BTreeMap<u64, String>, report: &mut Exchanged) {
-        let dropped = self.set_aside(key, refused, report);
+    fn take_out(&mut self, now: Instant, key: &DocumentKey, refused: &BTreeMap<u64, String>, report: &mut Exchanged) {
+        let dropped = self.set_aside(Some(now), key, refused, report);
         let document = self.documents.get(key).and_then(|stored| load(&stored.bytes));
         if let Some(document) = document {
             self.without(key, &document, &dropped);
@@ -143,10 +179,12 @@ impl Replica {
     }
 
     /// Sets aside, or refuses for good, these edits and all that depend on them; returns the hashes of their changes.
+    /// `told_at` is when the registry refused them, if it did.
     fn set_aside(
         &mut self,
+        told_at: Option<Instant>,
         key: &DocumentKey,
-        refused: &BTreeMap<u64, String>,
+        because: &BTreeMap<u64, String>,
         report: &mut Exchanged,
     ) -> BTreeSet<ChangeHash> {
         let mut dropped = BTreeSet::new();
@@ -154,7 +192,7 @@ impl Replica {
         let pendings: Vec<Pending> = self.outbox.values().filter(of_document).cloned().collect();
         for mut pending in pendings {
             let depends = pending.change.dependencies.iter().any(|hash| dropped.contains(hash));
-            let code = refused.get(&pending.number);
+            let code = because.get(&pending.number);
             if code.is_none() && !depends {
                 continue;
             }
@@ -163,7 +201,7 @@ impl Replica {
             pending.state = match code {
                 Some(code) if !REPLAYED.contains(&code.as_str()) || pending.replays >= MOST_REPLAYS => {
                     report.refused += 1;
-                    PendingState::Refused { code: code.clone(), detail: sentence(code).to_owned() }
+                    refused(code.clone(), told_at)
                 }
                 _ => PendingState::Aside,
             };
@@ -231,6 +269,11 @@ impl Replica {
     }
 }
 
+pub(super) fn refused(code: String, told_at: Option<Instant>) -> PendingState {
+    let asked_at = told_at.filter(|_| code != DISCARDED);
+    PendingState::Refused { detail: sentence(&code).to_owned(), code, asked_at }
+}
+
 /// What a person is told of a change that the registry refused.
 fn sentence(code: &str) -> &'static str {
     match code {
@@ -240,6 +283,9 @@ fn sentence(code: &str) -> &'static str {
         "nothing-to-correct" => "the visit that it corrects is not in the registry",
         "fact-forged" => "the registry has another record under the same id: record it again",
         "discarded" => "staff looked at it and left it out: ask the community office why",
+        "missing-change" | "missing-previous" | "missing-household" | "frozen" => {
+            "the registry has it, and waits for what it builds on"
+        }
         "document-full" => "the household's document is full: ask the community office",
         "exists" | "sequence-used" | "actor-not-owned" | "previous-left-out" | "depends-on-quarantined" => {
             "it was made again several times and refused each time: record it again"

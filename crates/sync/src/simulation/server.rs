@@ -218,7 +218,7 @@ fn read_answer(registry: &Registry, exchange: &Exchange) -> Vec<u8> {
     }
     let Ok((scopes, authors)) = answer(registry, &Asked { scopes: &scopes, budget: exchange.budget, pushed: &pushed });
     let (verdicts, server_time_ms) = (exchange.verdicts.clone(), registry.now.ms());
-    Answer { protocol: PROTOCOL, server_time_ms, verdicts, scopes, authors }.to_bytes()
+    Answer { protocol: PROTOCOL, server_time_ms, verdicts, scopes, authors, receipt: None }.to_bytes()
 }
 
 /// Makes the change of an edit over REST as the registry does, and has it judged.

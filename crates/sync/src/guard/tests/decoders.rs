@@ -60,6 +60,7 @@ fn claimed_lengths_take_no_memory() {
         budget: None,
         new_actors: vec![],
         pushes: vec![],
+        receipts: vec![],
     };
     let bytes = quiet.to_bytes();
     assert_eq!(bytes[0], 0xa4);
@@ -68,7 +69,7 @@ fn claimed_lengths_take_no_memory() {
             let claim = [&[kind][..], &length.to_be_bytes()].concat();
             assert!(!read_all(&claim));
             assert!(!read_all(&under_an_unknown_key(&claim)));
-            for key in 4..8 {
+            for key in [4, 5, 6, 7, 9] {
                 let mut request = bytes.clone();
                 request[0] += 1;
                 request.push(key);
@@ -93,6 +94,7 @@ fn a_request_of_a_million_empty_changes_is_refused() {
         budget: None,
         new_actors: vec![],
         pushes: vec![push],
+        receipts: vec![],
     };
     let refused = Request::from_bytes(&request.to_bytes());
     assert_eq!(refused, Err(MessageError::TooMany("changes", MOST_CHANGES)));

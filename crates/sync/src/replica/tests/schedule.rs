@@ -166,7 +166,7 @@ fn without_room_for_news_only_what_was_recorded_is_handed_in() {
 }
 
 #[test]
-fn actors_are_declared_once_and_only_with_the_changes_that_they_made() {
+fn actors_are_declared_with_the_changes_that_they_made_and_only_so_many_at_once() {
     let mut server = Server::new();
     let mut one = Phone::enrol(&mut server, 1, &SCHEMA_1);
     let Effect::Send(quiet) = one.handle(Event::Sync { pull: true }).remove(0) else { panic!("a request") };
@@ -189,4 +189,7 @@ fn actors_are_declared_once_and_only_with_the_changes_that_they_made() {
     assert_eq!(declared.len(), 71);
     assert_eq!(declared.iter().collect::<BTreeSet<_>>().len(), 71);
     assert!(one.outbox().is_empty());
+    one.act(home(1), correct("remark", "二"));
+    let Effect::Send(request) = one.handle(Event::Sync { pull: true }).remove(0) else { panic!("a request") };
+    assert_eq!(request.new_actors.len(), 1, "a registry that was restored may have forgotten whose it is");
 }
