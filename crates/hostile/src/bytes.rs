@@ -5,6 +5,7 @@ use flate2::Compression;
 use flate2::write::DeflateEncoder;
 use sha2::{Digest, Sha256};
 use std::io::Write;
+use std::sync::LazyLock;
 
 /// The magic number with which every chunk begins.
 const MAGIC: [u8; 4] = [0x85, 0x6f, 0x4a, 0x83];
@@ -31,8 +32,7 @@ pub(crate) fn alter(chance: &mut impl Chance, chunk: &[u8]) -> Vec<u8> {
     let mut inner = body(chunk).to_vec();
     match chance.below(20) {
         0 => return seal(COMPRESSED, &deflated(&inner)),
-        // Sixteen megabytes of nothing, in some sixteen thousand bytes.
-        1 => return seal(COMPRESSED, &deflated(&vec![0; 16 << 20])),
+        1 => return seal(COMPRESSED, bomb()),
         2 => return seal(chance.below(256) as u8, &inner),
         3 => return chunk[..chance.below(chunk.len().max(1))].to_vec(),
         4 => return [chunk, chunk].concat(),
@@ -71,6 +71,12 @@ fn alter_once(chance: &mut impl Chance, bytes: &mut Vec<u8>) {
             bytes[at] = bytes[from];
         }
     }
+}
+
+/// 128 MB of nothing, in some 128 kB.
+fn bomb() -> &'static [u8] {
+    static BOMB: LazyLock<Vec<u8>> = LazyLock::new(|| deflated(&vec![0; 128 << 20]));
+    &BOMB
 }
 
 fn deflated(bytes: &[u8]) -> Vec<u8> {

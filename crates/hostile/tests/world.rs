@@ -178,7 +178,8 @@ impl World {
         };
         let rows = self.documents.iter().map(|(key, one)| Row::Document(*key, document(one)));
         let rows = rows.chain([Row::Scope(GRID, Scope { cursor: Some(vec![1]), ..Scope::default() })]);
-        let mut phone = Replica::new(&SCHEMA_1, owner, rows);
+        let mut disk: Vec<Row> = rows.collect();
+        let mut phone = Replica::new(&SCHEMA_1, owner.clone(), disk.clone());
         let mut numbers = Numbers::of(case);
         let effects = phone.handle(NOW, &mut numbers, Event::Sync { pull: true });
         assert!(matches!(effects.last(), Some(Does::Send(_))), "case {case}: it asks: {effects:?}");
@@ -192,6 +193,9 @@ impl World {
             snapshot: None,
         };
         let mut entries = vec![entry(key, bytes)];
+        if numbers.below(4) == 0 {
+            entries.push(entry(key, &bytes[..bytes.len() / 2])); // cut off, after what may have been taken in
+        }
         if *key != next_door {
             entries.push(entry(&next_door, &honest.bytes));
         }
@@ -205,7 +209,11 @@ impl World {
             authors: vec![],
             receipt: None,
         };
-        phone.handle(NOW, &mut numbers, Event::Answer { answer: Box::new(answer), bytes: 1 });
+        let effects = phone.handle(NOW, &mut numbers, Event::Answer { answer: Box::new(answer), bytes: 1 });
+        if let Some(Does::Save(rows)) = effects.first() {
+            disk.extend(rows.iter().cloned());
+        }
+        let phone = Replica::new(&SCHEMA_1, owner, disk); // opened anew from what it saved
         if *key != next_door {
             let heads = phone.heads(&next_door).unwrap_or_default();
             assert!(heads.contains(&honest.hash), "case {case}: honest news beside it is taken in");
@@ -213,6 +221,7 @@ impl World {
         for household in [HOME, NEXT_DOOR] {
             let shown = phone.household(household);
             assert!(shown.is_some(), "case {case}: {household} is still shown");
+            assert!(!phone.visits(household).is_empty(), "case {case}: visits of {household} are still shown");
         }
     }
 

@@ -18,6 +18,10 @@ pub(crate) enum Broken {
     EchoByActor,
     /// A phone counts all as handed in that is in its outbox when an answer comes.
     MarkAllSent,
+    /// What is set aside is forgotten.
+    AsideForgotten,
+    /// What is set aside is never made again.
+    NeverMadeAgain,
     /// All households begin with the same genesis.
     SharedGenesis,
     /// What an author had not seen is overwritten.

@@ -242,6 +242,12 @@ fn load(bytes: &[u8]) -> Option<Automerge> {
     loaded.ok()?.ok().map(|document| document.with_actor(crate::genesis::GENESIS_ACTOR.into()))
 }
 
+/// Whether a document, saved, can be loaded again: the library applies changes with which it cannot.
+fn loads_again(document: &Automerge) -> bool {
+    let saved = catch_unwind(AssertUnwindSafe(|| document.save_nocompress()));
+    saved.is_ok_and(|bytes| load(&bytes).is_some())
+}
+
 /// Applies one change whose dependencies are there. After an error the document is not to be used.
 fn apply(document: &mut Automerge, change: Change) -> Result<(), String> {
     let applied = catch_unwind(AssertUnwindSafe(|| document.apply_changes([change])));

@@ -2,9 +2,9 @@
 //! servers on one log; a network that loses, doubles, delays and cuts; crashes of either side at every step.
 //!
 //! Phones are the real [`Replica`](crate::replica::Replica), and servers decide by the real
-//! [`judge`](crate::guard::judge) and [`answer`](crate::answer::answer); only the log is in memory. What must hold is
-//! asked by oracles, which know what people meant and nothing of documents. That they tell is shown by breaking rules
-//! one at a time ([`Broken`]).
+//! [`judge`](crate::guard::judge) and [`answer`](crate::answer::answer); what a registry keeps, holds, wakes and refuses
+//! is a model in memory. What must hold is asked by oracles, which know what people meant and what they were told. That
+//! they tell is shown by breaking rules one at a time ([`Broken`]).
 //!
 //! `cargo test --release -p gridwork-sync simulation` runs [`tests::SCHEDULES`] schedules; `GRIDWORK_SCHEDULES=1000000` asks for
 //! more, `GRIDWORK_SEED=7 GRIDWORK_SCHEDULES=1` for the one of a finding.
@@ -33,7 +33,7 @@ use std::thread::{available_parallelism, scope};
 /// What one schedule came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Told {
-    /// A digest of all that happened, in order.
+    /// A digest of what was recorded, sent and received, in order.
     pub(crate) trace: u64,
     /// Edits that people recorded.
     pub(crate) edits: u64,
@@ -91,7 +91,7 @@ pub(crate) fn run_many(seeds: Range<u64>) -> Result<Told, Finding> {
         let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
         let mut sum = Told::default();
         for worker in workers {
-            sum.add(&worker.join().unwrap_or_default());
+            sum.add(&worker.join().expect("a panic is a finding"));
         }
         sum
     });

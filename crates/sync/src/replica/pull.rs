@@ -8,7 +8,7 @@
 
 use super::exchange::{Run, is_cursor};
 use super::row::{Damage, Document, PendingState, Row, Scope};
-use super::{Exchanged, Person, Replica, apply, heads, holds, load};
+use super::{Exchanged, Person, Replica, apply, heads, holds, load, loads_again};
 use crate::document::{ActorId, ChangeHash, DocumentKey, DocumentKind, FIRST_EPOCH};
 use crate::genesis;
 use crate::guard::LARGEST_DOCUMENT;
@@ -100,7 +100,8 @@ impl Replica {
             report.received += entries.len() as u64;
             let mut incoming = Incoming::new(self, key, report);
             let taken = entries.into_iter().try_for_each(|entry| incoming.take(entry));
-            let problem = taken.and_then(|()| incoming.must_load()).err();
+            let sound = incoming.must_load();
+            let problem = taken.and(sound).err();
             let Incoming { document, whole, news, came, .. } = incoming;
             report.damaged += u64::from(problem.is_some());
             damaged |= problem.is_some();
@@ -272,7 +273,7 @@ impl<'a> Incoming<'a> {
     /// The library applies changes with which it never loads the document again; then nothing of this answer is kept.
     fn must_load(&mut self) -> Result<(), String> {
         let changed = self.document.as_ref().filter(|_| self.changed);
-        if changed.is_some_and(|document| load(&document.save_nocompress()).is_none()) {
+        if changed.is_some_and(|document| !loads_again(document)) {
             self.document = None;
             return Err("with what came the document could not be read again".to_owned());
         }

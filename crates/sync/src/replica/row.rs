@@ -137,7 +137,7 @@ pub struct KeptReceipt {
 
 impl Pending {
     /// Whether its change is in the document.
-    pub(super) fn is_in_document(&self) -> bool {
+    pub(crate) fn is_in_document(&self) -> bool {
         matches!(self.state, PendingState::Waiting | PendingState::Held { .. })
     }
 }

@@ -3,12 +3,13 @@
 //! A change that was refused is never repaired as bytes: it is taken out of the document together with all own changes
 //! that depend on it, and their edits are made again.
 //!
-//! **Invariant:** what an author had not seen when the edit was made stays concurrent when it is made again.
+//! **Invariant:** what an author had not seen when the edit was made stays concurrent when it is made again; but for the fields
+//! of a record that somebody else made under the same id meanwhile: those are written over what stands.
 
 use super::exchange::Run;
 use super::record::NotSaved;
 use super::row::{Document, Pending, PendingState, Row, Standing};
-use super::{Entropy, Exchanged, Replica, apply, heads, holds, load};
+use super::{Entropy, Exchanged, Replica, apply, heads, holds, load, loads_again};
 use crate::broken::{Broken, is_broken};
 use crate::change::BuildError;
 use crate::document::{ActorId, ChangeHash, DocumentKey};
@@ -135,7 +136,7 @@ impl Replica {
 
     /// Makes the edits again that were set aside, on all that the phone now knows.
     pub(super) fn replay(&mut self, now: Instant, entropy: &mut dyn Entropy, report: &mut Exchanged) {
-        let aside = |pending: &&Pending| pending.state == PendingState::Aside;
+        let aside = |pending: &&Pending| pending.state == PendingState::Aside && !is_broken(Broken::NeverMadeAgain);
         let aside: Vec<Pending> = self.outbox.values().filter(aside).cloned().collect();
         // What stands for a change that was taken out: what its edit was made into, or what it was built on if it came
         // to nothing.
@@ -206,6 +207,10 @@ impl Replica {
                 _ => PendingState::Aside,
             };
             pending.replays += u8::from(code.is_some());
+            if is_broken(Broken::AsideForgotten) && pending.state == PendingState::Aside {
+                self.put(Row::Settled(pending.edit.id));
+                continue;
+            }
             self.put(Row::Pending(Box::new(pending)));
         }
         dropped
@@ -232,11 +237,12 @@ impl Replica {
         let stored = self.documents.get(key).cloned();
         match stored {
             Some(_) if is_empty => self.put(Row::DocumentRemoved(*key)),
-            Some(stored) => {
+            // What came just now may spoil it, and is left out when that is seen.
+            Some(stored) if loads_again(&rest) => {
                 let bytes = rest.save_nocompress().into();
                 self.put(Row::Document(*key, Document { heads: heads(&rest), bytes, ..stored }));
             }
-            None => {}
+            Some(_) | None => {}
         }
         if is_empty { genesis::begin(self.schema, key) } else { rest }
     }

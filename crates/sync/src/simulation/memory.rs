@@ -1,11 +1,11 @@
-//! What people meant: every edit that was recorded, what its author saw, and what they were told of it. It knows nothing
-//! of documents.
+//! What people meant: every edit that was recorded, what its author saw, and what they were told of it. Of documents it
+//! knows what depends on what, as those say who made the changes.
 
 use crate::document::{ChangeHash, DocumentKey};
 use gridwork_domain::edit::{Action, Edit};
 use gridwork_domain::fields::Value;
 use gridwork_domain::household::{FieldPath, RecordPath};
-use gridwork_domain::id::{EditId, FactId};
+use gridwork_domain::id::{EditId, FactId, StaffId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// An edit, and what its author was told.
@@ -53,6 +53,10 @@ impl Meant {
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     pub(super) meant: BTreeMap<EditId, Meant>,
+    /// Whose term of office ended at some time.
+    pub(super) ended: BTreeSet<StaffId>,
+    /// Phones that were set back to a backup.
+    pub(super) set_back: BTreeSet<usize>,
     changes: BTreeMap<(DocumentKey, ChangeHash), (EditId, Vec<ChangeHash>)>,
 }
 

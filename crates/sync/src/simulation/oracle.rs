@@ -9,8 +9,8 @@ use crate::replica::PendingState;
 use crate::testing::{Registry, SCHEMA_2};
 use automerge::Automerge;
 use gridwork_domain::fields::Value;
-use gridwork_domain::household::FieldPath;
-use gridwork_domain::id::{EditId, FactId};
+use gridwork_domain::household::{FieldPath, Household};
+use gridwork_domain::id::{EditId, FactId, HouseholdId};
 use gridwork_domain::schema::SCHEMA_1;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -149,7 +149,10 @@ fn edits(registry: &Registry, phones: &[Phone], memory: &Memory, merged: &BTreeS
             return Err(Oracle::NothingLost.found(format!("it is {state:?}: {:?}", meant.edit)));
         }
     }
-    phones.iter().find_map(Phone::unlawfully_refused).map_or(Ok(()), |detail| Err(Oracle::HonestWork.found(detail)))
+    phones
+        .iter()
+        .find_map(|phone| phone.unlawfully_refused(memory))
+        .map_or(Ok(()), |detail| Err(Oracle::HonestWork.found(detail)))
 }
 
 /// A value stands until somebody who saw it wrote another.
@@ -194,7 +197,8 @@ fn convergence(registry: &Registry, phones: &[Phone]) -> Result<(), Wrong> {
         if let Some(document) = phone.replica.status().damaged.first() {
             return Err(found(format!("{document} is damaged")));
         }
-        let unmerged: BTreeSet<_> = phone.replica.outbox().map(|pending| pending.document).collect();
+        let unmerged = phone.replica.outbox().filter(|pending| pending.is_in_document());
+        let unmerged: BTreeSet<_> = unmerged.map(|pending| pending.document).collect();
         let held = |(_, kept): &(&DocumentKey, &crate::testing::Kept)| {
             phone.scopes.contains(&kept.home) && registry.assignments.contains(&(phone.staff, kept.home))
         };
@@ -208,6 +212,9 @@ fn convergence(registry: &Registry, phones: &[Phone]) -> Result<(), Wrong> {
                 return Err(found(format!("{} stands at {ours:?}, in the registry at {theirs:?}", key.id)));
             }
         }
+        for household in phone.replica.subjects() {
+            shows_the_same(registry, phone, household, &unmerged).map_err(found)?;
+        }
         let waiting = phone.replica.status();
         if waiting.waiting + waiting.held > 0 {
             let outbox: Vec<_> = phone.replica.outbox().map(|one| (one.edit.id, &one.state)).collect();
@@ -215,4 +222,40 @@ fn convergence(registry: &Registry, phones: &[Phone]) -> Result<(), Wrong> {
         }
     }
     Ok(())
+}
+
+/// What a person reads on the phone of a household is what the registry reads.
+fn shows_the_same(
+    registry: &Registry,
+    phone: &Phone,
+    household: HouseholdId,
+    unmerged: &BTreeSet<DocumentKey>,
+) -> Result<(), String> {
+    let key = DocumentKey::from(DocumentId::household(household));
+    let Some(kept) = registry.documents.get(&key) else {
+        let is_there = phone.replica.heads(&key).is_some() && !unmerged.contains(&key);
+        return if is_there { Err(format!("{household} is on the phone alone")) } else { Ok(()) };
+    };
+    let is_theirs = phone.scopes.contains(&kept.home) && phone.schema().version == registry.schema.version;
+    if !is_theirs || unmerged.contains(&key) {
+        return Ok(());
+    }
+    let mut document = Automerge::load(&kept.snapshot).map_err(|error| error.to_string())?;
+    crate::genesis::add_missing(registry.schema, &key, &mut document);
+    let theirs = read_household(registry.schema, &key, &document).map_err(|error| error.to_string())?;
+    let ours = phone.replica.household(household);
+    // A container of a later release is empty until somebody writes there.
+    let says = |household: &Household| {
+        let mut says = household.clone();
+        says.records.retain(|_, record| !record.0.is_empty());
+        says
+    };
+    if ours.as_ref().map(|known| says(&known.household)) != Some(says(&theirs.household)) {
+        return Err(format!("it shows {ours:?}, the registry {theirs:?}"));
+    }
+    let of_visits = |key: &DocumentKey| key.id.kind() == DocumentKind::Visits && key.id.subject() == household;
+    let facts = registry.documents.iter().filter(|(key, _)| of_visits(key)).map(|(_, kept)| kept.facts.len());
+    let (facts, shown) = (facts.sum::<usize>(), phone.replica.visits(household).len());
+    let is_waiting = unmerged.iter().any(of_visits);
+    if facts == shown || is_waiting { Ok(()) } else { Err(format!("{household}: {shown} visits of {facts}")) }
 }

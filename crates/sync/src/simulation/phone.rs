@@ -6,7 +6,7 @@ use crate::document::{ChangeHash, DocumentId, DocumentKey};
 use crate::message::{Answer, Outcome, Request};
 use crate::replica::{Effect, Event, Failure, NotSaved, Owner, PendingState, Replica, Row, Scope};
 use crate::testing::Random;
-use gridwork_domain::edit::Edit;
+use gridwork_domain::edit::{Action, Edit};
 use gridwork_domain::id::{DeviceId, EditId, HouseholdId, ScopeId, StaffId};
 use gridwork_domain::instant::Instant;
 use gridwork_domain::schema::Schema;
@@ -81,6 +81,11 @@ impl Phone {
         self.awaited.is_some()
     }
 
+    /// The release of the app.
+    pub(super) fn schema(&self) -> &'static Schema {
+        self.schema
+    }
+
     /// The app is started again, perhaps in a later version.
     pub(super) fn start(&mut self, schema: &'static Schema) {
         self.schema = schema;
@@ -92,8 +97,12 @@ impl Phone {
         self.start(self.schema);
     }
 
+    /// Backs the phone up if nothing waits on it: what waits may be refused and made again under another name, and a phone
+    /// that is set back before that would make it a second time.
     pub(super) fn back_up(&mut self) {
-        self.backup = Some(self.disk.clone());
+        if self.replica.outbox().next().is_none() {
+            self.backup = Some(self.disk.clone());
+        }
     }
 
     /// The phone is set back to its backup; only a phone that has nothing that nobody else has.
@@ -169,27 +178,33 @@ impl Phone {
             return self.go_on(memory, Event::Failed(Failure::Network("cut".to_owned())), dies);
         };
         let confirmed = self.confirmed(memory, &answer);
-        // Only after a refusal, or beside what others did, is an edit made again, and then it may come to nothing.
-        let is_undisturbed = answer.scopes.iter().all(|scope| scope.entries.is_empty())
-            && answer.verdicts.iter().all(|verdict| verdict.outcome != Outcome::Quarantined);
         let before: Vec<_> = self.replica.outbox().cloned().collect();
         self.go_on(memory, Event::Answer { answer: Box::new(answer), bytes: bytes.len() }, dies)?;
-        if dies != Dies::No {
-            return Ok(());
-        }
         let still: BTreeSet<EditId> = self.replica.outbox().map(|pending| pending.edit.id).collect();
         for pending in before.iter().filter(|pending| !still.contains(&pending.edit.id)) {
             if confirmed.contains(&pending.edit.id) {
                 memory.told_merged(pending.edit.id);
+            } else if !self.would_come_to_nothing(&pending.edit, pending.home) {
+                let detail = format!("phone {} forgot {:?}, of which nothing was said", self.number, pending.edit);
+                return Err(Oracle::NothingLost.found(detail));
             } else if let Some(meant) = memory.meant.get_mut(&pending.edit.id) {
                 meant.void = true;
-                if is_undisturbed && pending.state != PendingState::Aside {
-                    let detail = format!("phone {} forgot {:?}, of which nothing was said", self.number, pending.edit);
-                    return Err(Oracle::Acknowledged.found(detail));
-                }
             }
         }
         Ok(())
+    }
+
+    /// Whether the person, who does it again now, would be told that all reads so already. A need is withdrawn only where it
+    /// was seen, and may have gone with another edit that was refused.
+    fn would_come_to_nothing(&self, edit: &Edit, home: ScopeId) -> bool {
+        if matches!(edit.action, Action::WithdrawNeed { .. }) {
+            return true;
+        }
+        let mut phone = Replica::new(self.schema, self.owner.clone(), self.disk.clone());
+        let again = Edit { id: EditId::from_bytes([0xee; 16]), ..edit.clone() };
+        let event = Event::Record { edit: Box::new(again), seen: None, home };
+        let effects = phone.handle(self.clock, &mut Random(1), event);
+        !effects.iter().any(|effect| matches!(effect, Effect::Save(_)))
     }
 
     /// Edits that an answer says are in the registry.
@@ -259,8 +274,10 @@ impl Phone {
     }
 
     /// Edits that the registry refused for good, other than lawfully.
-    pub(super) fn unlawfully_refused(&self) -> Option<String> {
+    pub(super) fn unlawfully_refused(&self, memory: &Memory) -> Option<String> {
+        let never_ended = !memory.ended.contains(&self.staff);
         let word = |pending: &crate::replica::Pending| match &pending.state {
+            PendingState::Refused { code, .. } if code == "not-entitled" && never_ended => Some(code.clone()),
             PendingState::Refused { code, .. } if !LAWFULLY_REFUSED.contains(&code.as_str()) => Some(code.clone()),
             _ => None,
         };

@@ -15,7 +15,10 @@ fn whatever_goes_wrong_nothing_is_lost_doubled_or_overwritten() {
     let (first, schedules) = (number("GRIDWORK_SEED", 1), number("GRIDWORK_SCHEDULES", SCHEDULES));
     let sum = run_many(first..first + schedules).unwrap_or_else(|finding| panic!("{finding}"));
     println!("{schedules} schedules from seed {first}: {sum:?}");
-    assert!(sum.merged > 0 && sum.faults > 0 && sum.crashes > 0, "the world is one in which things happen: {sum:?}");
+    assert!(
+        sum.merged > 0 && sum.exchanges > 0 && sum.faults > 0 && sum.crashes > 0 && sum.hostile > 0,
+        "the world is one in which things happen: {sum:?}"
+    );
 }
 
 #[test]
@@ -49,7 +52,9 @@ told_by! {
     an_epoch_that_is_believed: TrustedEpoch is told by Rebuild;
     predecessors_compared_with_what_stands_now: CurrentPredecessors is told by HonestWork;
     echo_suppressed_by_actor: EchoByActor is told by Convergence;
-    all_marked_as_sent_after_a_push: MarkAllSent is told by Acknowledged | Convergence;
+    all_marked_as_sent_after_a_push: MarkAllSent is told by NothingLost | Convergence;
+    what_is_set_aside_forgotten: AsideForgotten is told by NothingLost;
+    what_is_set_aside_never_made_again: NeverMadeAgain is told by Rest;
     a_genesis_that_all_documents_share: SharedGenesis is told by HonestWork;
     what_an_author_saw_ignored: SeenIgnored is told by NothingOverwritten;
     a_cursor_handed_out_before_the_commit: CursorBeforeCommit is told by Convergence | NothingLost;

@@ -224,7 +224,7 @@ impl World {
 
     fn judge(&mut self) -> Result<(), Wrong> {
         let chosen = self.random.below(self.servers.len());
-        self.servers[chosen].judge(chosen, &mut self.log, &mut self.network)
+        self.servers[chosen].judge(chosen, &mut self.log, &mut self.network, &self.memory)
     }
 
     fn commit(&mut self) {
@@ -302,6 +302,7 @@ impl World {
         let phone = &self.phones[chosen];
         let scopes: Vec<ScopeId> = phone.scopes.iter().copied().collect();
         let term = (phone.staff, *self.random.pick(&scopes));
+        self.memory.ended.insert(term.0);
         if !self.log.committed.assignments.remove(&term) {
             self.log.committed.assignments.insert(term);
         }
@@ -323,6 +324,7 @@ impl World {
     fn set_back(&mut self) -> Result<(), Wrong> {
         for chosen in 0..self.phones.len() {
             if self.random.one_in(2) && self.phones[chosen].set_back() {
+                self.memory.set_back.insert(chosen);
                 if self.random.one_in(2) {
                     self.phones[chosen].sync(&mut self.memory, Dies::No)?;
                     self.send(chosen);
@@ -396,7 +398,7 @@ impl World {
             }
             self.deliver(true)?;
             for server in 0..self.servers.len() {
-                self.servers[server].judge(server, &mut self.log, &mut self.network)?;
+                self.servers[server].judge(server, &mut self.log, &mut self.network, &self.memory)?;
                 for number in self.log.of_server(server) {
                     self.commit_one(server, number);
                 }
