@@ -21,7 +21,7 @@ use gridwork_domain::language::Language;
 use gridwork_domain::permission::Operation as Permission;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
-use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::header::{Header, HeaderBuilder};
 use utoipa::openapi::path::{Operation, ParameterIn};
 use utoipa::openapi::schema::Type;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -181,13 +181,19 @@ fn problem(kind: Kind, description: impl Into<String>) -> Response {
             response.header("WWW-Authenticate", header(scheme, "How to sign in.")).build()
         }
         409 if kind != Kind::UnderWay => response.build(),
-        409 | 429 | 503 => {
-            let seconds = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)).examples([2]);
-            response.header("Retry-After", header(seconds, "Seconds after which to try again.")).build()
-        }
+        409 | 429 | 503 => response.header("Retry-After", retry_after()).build(),
         _ => response.build(),
     }
 }
+
+fn retry_after() -> Header {
+    let seconds = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)).examples([2]);
+    HeaderBuilder::new().schema(Some(seconds)).description(Some("Seconds after which to try again.")).build()
+}
+
+/// What a 409 beside a handler says besides where requests bear an idempotency key.
+const OR_UNDER_WAY: &str =
+    "Or the same request is under way already (`under-way`): then `Retry-After` says when to try again.";
 
 /// Those of the rules by reference; those beside the handler keep their description and get the form of a problem.
 fn add_problems(operation: &mut Operation) {
@@ -199,6 +205,10 @@ fn add_problems(operation: &mut Operation) {
         {
             let kind = Kind::ALL.iter().find(|kind| kind.status().as_str() == status);
             *described = problem(kind.copied().unwrap_or(Kind::Internal), described.description.clone());
+            if status == "409" && kinds.contains(&Kind::UnderWay) {
+                described.description = format!("{} {OR_UNDER_WAY}", described.description);
+                described.headers.insert("Retry-After".to_owned(), RefOr::T(retry_after()));
+            }
         }
     }
     for kind in kinds {

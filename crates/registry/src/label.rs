@@ -7,7 +7,7 @@
 use crate::database::{Blob, DocumentBlob, HashBlob, Id, StoreError};
 use crate::ledger::Ledger;
 use crate::log::{Handed, Sender, columns};
-use crate::sealing::at_rest;
+use crate::sealing::{self, at_rest};
 use crate::tables::{document, held, quarantine};
 use diesel::prelude::*;
 use gridwork_domain::id::{HouseholdId, ScopeId};
@@ -95,9 +95,10 @@ impl Ledger<'_> {
     /// The bytes of a kept change; none if they are damaged.
     ///
     /// # Errors
-    /// [`StoreError::KeyMissing`].
+    /// [`StoreError::KeyMissing`], and as the store says.
     pub(crate) fn open_kept(&self, id: Id, sealed: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(at_rest::open(&self.keys, Purpose::KeptChange, id, sealed)?.ok())
+        let ever_sealed_to = |key| self.query_beside(|connection| sealing::ever_sealed_to(connection, key));
+        Ok(at_rest::open(&self.keys, Purpose::KeptChange, id, sealed, ever_sealed_to)?.ok())
     }
 }
 

@@ -66,6 +66,15 @@ pub(crate) fn check(connection: &mut Connection, keys: &Keyring) -> Result<Resul
     Ok(Ok(()))
 }
 
+/// Whether the registry may ever have sealed to a key: before it does, the key is noted.
+///
+/// # Errors
+/// As the store says.
+pub(crate) fn ever_sealed_to(connection: &mut Connection, key: KeyId) -> Result<bool, StoreError> {
+    let noted = sealing_key::table.filter(sealing_key::id.eq(Blob(key.0)).and(sealing_key::finds.eq(false)));
+    Ok(noted.count().get_result::<i64>(connection)? > 0)
+}
+
 /// Notes these keys, and reads again what was sealed to one of them before it was here.
 ///
 /// # Errors

@@ -12,7 +12,7 @@ use crate::database::{Connection, Id, StoreError, fails_as_the_store_does};
 use crate::entropy::random;
 use crate::precinct::Precinct;
 use crate::registry::Registry;
-use crate::sealing::at_rest;
+use crate::sealing::{self, at_rest};
 use crate::session::end_all;
 use crate::sign_in::count_failure;
 use crate::tables::{second_factor, session};
@@ -180,7 +180,9 @@ pub(crate) fn use_code(
 ) -> Result<bool, StoreError> {
     let Some((sealed, _)) = secret_of(connection, of)? else { return Ok(false) };
     let damaged = |error| StoreError::Unreadable(format!("the second factor of {of} cannot be opened: {error}"));
-    let secret = at_rest::open(keys, Purpose::SecondFactor, of.into(), &sealed)?.map_err(damaged)?;
+    let ever_sealed_to = |key| sealing::ever_sealed_to(connection, key);
+    let opened = at_rest::open(keys, Purpose::SecondFactor, of.into(), &sealed, ever_sealed_to)?;
+    let secret = opened.map_err(damaged)?;
     let Some(step) = step_of(secret, code, now) else { return Ok(false) };
     // Of two who come with one code at the same time the other finds that it was taken.
     let unused = second_factor::table.find(Id::from(of)).filter(second_factor::last_step.lt(step));

@@ -123,30 +123,55 @@ async fn a_change_that_may_not_wait_again_stays_where_it_was_and_the_answer_says
     assert_eq!((still.kept.state, still.kept.received_at), (KeptState::Quarantined, found.kept.received_at));
 }
 
+/// What befalls sealed bytes: their end is lost, or they name a key to which nothing was ever sealed.
+const DAMAGES: [&str; 2] = ["substr(sealed, 1, length(sealed) - 1)", "CAST(x'00' || substr(sealed, 2) AS BLOB)"];
+
 #[tokio::test]
 async fn what_is_damaged_is_not_released_but_named_and_can_be_discarded() {
-    let district = District::open().await;
-    let mut phone = district.phone(LEADERS[0]).await;
-    let new = register();
-    phone.record(&new, scope(0));
-    phone.record(&visit(new.household, "一"), scope(0));
-    phone.unsent.remove(0);
-    assert_eq!(phone.sync(&district).await[0].0, Outcome::Held);
-    let mut stranger = district.phone(LEADERS[1]).await;
-    stranger.record(&register(), scope(0));
-    assert_eq!(stranger.sync(&district).await[0].0, Outcome::Quarantined);
-    for table in ["held", "quarantine"] {
-        district.damage(&format!("UPDATE {table} SET sealed = substr(sealed, 1, length(sealed) - 1)"));
-    }
+    for damage in DAMAGES {
+        let district = District::open().await;
+        let mut phone = district.phone(LEADERS[0]).await;
+        let new = register();
+        phone.record(&new, scope(0));
+        phone.record(&visit(new.household, "一"), scope(0));
+        phone.unsent.remove(0);
+        assert_eq!(phone.sync(&district).await[0].0, Outcome::Held);
+        let mut stranger = district.phone(LEADERS[1]).await;
+        stranger.record(&register(), scope(0));
+        assert_eq!(stranger.sync(&district).await[0].0, Outcome::Quarantined);
+        for table in ["held", "quarantine"] {
+            district.damage(&format!("UPDATE {table} SET sealed = {damage}"));
+        }
 
-    let reach = Reach::from_iter([scope(0), scope(1)]);
-    for state in [KeptState::Held, KeptState::Quarantined] {
-        let [one] = kept(&district, state).await.try_into().unwrap();
-        let released = district.registry.release_kept(AGENT, &reach, one.id, "再试".into(), NOW, None).await;
-        assert!(matches!(released, Err(DecisionError::Damaged)), "{released:?}");
-        assert_eq!(kept(&district, state).await, std::slice::from_ref(&one), "it stays as it was");
-        let discarded = district.registry.discard_kept(AGENT, &reach, one.id, "已重录".into(), NOW, None).await;
-        assert_eq!(discarded.unwrap().code.as_deref(), Some(DISCARDED));
-        assert!(kept(&district, state).await.is_empty());
+        let reach = Reach::from_iter([scope(0), scope(1)]);
+        for state in [KeptState::Held, KeptState::Quarantined] {
+            let [one] = kept(&district, state).await.try_into().unwrap();
+            let released = district.registry.release_kept(AGENT, &reach, one.id, "再试".into(), NOW, None).await;
+            assert!(matches!(released, Err(DecisionError::Damaged)), "{damage}: {released:?}");
+            assert_eq!(kept(&district, state).await, std::slice::from_ref(&one), "it stays as it was");
+            let discarded = district.registry.discard_kept(AGENT, &reach, one.id, "已重录".into(), NOW, None).await;
+            assert_eq!(discarded.unwrap().code.as_deref(), Some(DISCARDED));
+            assert!(kept(&district, state).await.is_empty());
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_damaged_stays_and_keeps_nobody_elses_change_from_being_merged() {
+    for damage in DAMAGES {
+        let district = District::open().await;
+        let mut phone = district.phone(LEADERS[0]).await;
+        let new = register();
+        phone.record(&new, scope(0));
+        let household = phone.unsent.remove(0);
+        phone.record(&visit(new.household, "一"), scope(0));
+        assert_eq!(phone.sync(&district).await[0].0, Outcome::Held);
+        district.damage(&format!("UPDATE held SET sealed = {damage}"));
+        let [damaged] = kept(&district, KeptState::Held).await.try_into().unwrap();
+
+        // For this household it waits.
+        phone.unsent.push(household);
+        assert_eq!(phone.sync(&district).await[0].0, Outcome::Merged, "{damage}");
+        assert_eq!(kept(&district, KeptState::Held).await, [damaged], "{damage}");
     }
 }

@@ -1,12 +1,13 @@
 //! What the registry seals to its own key before it becomes a row: secrets of second factors, and the bytes of changes that
 //! wait or were refused, which may hold what nobody was to write down.
 //!
-//! **Invariant:** without the key nothing passes for opened, and the log says which key is missing, and of what.
+//! **Invariant:** without the key nothing passes for opened, and the log says which key is missing, and of what; what is
+//! damaged never passes for what another key opens.
 
 use crate::database::{Id, StoreError};
 use crate::entropy::random;
 use gridwork_domain::citizen_number::CitizenNumber;
-use gridwork_domain::sealed_number::SealedNumber;
+use gridwork_domain::sealed_number::{KeyId, SealedNumber};
 use gridwork_sealing::{Keyring, OpenError, Purpose, sealed_to};
 
 /// Seals what is kept for a purpose under an id.
@@ -18,27 +19,37 @@ pub(crate) fn seal(keys: &Keyring, purpose: Purpose, id: Id, plain: &[u8]) -> Re
     Ok(key.seal_at_rest(purpose, &id.0, plain, random()?))
 }
 
-/// Opens what was sealed for the same purpose and id; the inner error says that it is damaged.
+/// Opens what was sealed for the same purpose and id; the inner error says that it is damaged. So is what names a key that
+/// is not here and to which this registry, by what it says of an id, never sealed.
 ///
 /// # Errors
-/// [`StoreError::KeyMissing`].
+/// [`StoreError::KeyMissing`], and as the store says.
 pub(crate) fn open(
     keys: &Keyring,
     purpose: Purpose,
     id: Id,
     sealed: &[u8],
+    ever_sealed_to: impl FnOnce(KeyId) -> Result<bool, StoreError>,
 ) -> Result<Result<Vec<u8>, OpenError>, StoreError> {
-    let opened = keys.open_at_rest(purpose, &id.0, sealed);
-    let Some(error) = opened.as_ref().err().copied() else { return Ok(opened) };
-    tracing::error!(
-        ?purpose,
-        id = %uuid(id),
-        key = sealed_to(sealed).map(tracing::field::display),
-        "{error}: put back the file sealing-keys, or give all nodes the same GRIDWORK_SEALING_KEYS, and start again"
-    );
+    let error = match keys.open_at_rest(purpose, &id.0, sealed) {
+        Ok(opened) => return Ok(Ok(opened)),
+        Err(error) => error,
+    };
+    let row = uuid(id);
     match (error, sealed_to(sealed)) {
-        (OpenError::UnknownKey, Some(key)) => Err(StoreError::KeyMissing(key)),
-        _ => Ok(opened),
+        (OpenError::UnknownKey, Some(key)) if ever_sealed_to(key)? => {
+            tracing::error!(
+                ?purpose,
+                id = row,
+                %key,
+                "{error}: put back the file sealing-keys, or give all nodes the same GRIDWORK_SEALING_KEYS, and start again"
+            );
+            Err(StoreError::KeyMissing(key))
+        }
+        _ => {
+            tracing::error!(?purpose, id = row, "what was sealed is damaged: no key of this registry opens it");
+            Ok(Err(OpenError::DoesNotOpen))
+        }
     }
 }
 
