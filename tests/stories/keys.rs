@@ -7,7 +7,7 @@ use crate::program::{self, Said};
 use crate::rest::{Session, text};
 use crate::sealed::{find, sealed};
 use crate::server::Server;
-use crate::session::code;
+use crate::session::{code, confirm_with_the_code_before};
 use crate::town::{GRID, HE, LI, PASSWORD, QIAN, Town, ZHOU, now};
 use gridwork_domain::id::{FactId, HouseholdId};
 use gridwork_domain::instant::Instant;
@@ -34,10 +34,8 @@ impl Sealed {
     fn begin(server: &Server) -> Self {
         let qian = Session::of(&QIAN, server);
         let secret = text(&qian.send(Method::POST, "/v1/second-factor", None, &json!({})).well()["secret"]);
-        // Of the half minute before: those of now and of the next one are taken too, so that nobody waits for one.
-        let shown = now().plus_ms(-30_000);
-        let form = json!({ "code": code(&secret, shown) });
-        assert_eq!(qian.send(Method::POST, "/v1/second-factor/confirmation", None, &form).status, 204);
+        // Those of now and of the next half minute are taken after it, so that nobody waits for one.
+        let shown = confirm_with_the_code_before(&qian, &secret);
         Self { numbers: 0, changes: 0, secret, shown }
     }
 
