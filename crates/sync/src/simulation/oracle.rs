@@ -55,10 +55,23 @@ impl Oracle {
 /// Asks everything, once all has come to rest.
 pub(super) fn ask(registry: &Registry, phones: &[Phone], memory: &Memory) -> Result<(), Wrong> {
     rebuild(registry)?;
+    rest(phones)?;
     let merged = exactly_once(registry, memory)?;
     edits(registry, phones, memory, &merged)?;
     nothing_overwritten(registry, memory, &merged)?;
     convergence(registry, phones)
+}
+
+/// Nothing waits any more on any phone.
+fn rest(phones: &[Phone]) -> Result<(), Wrong> {
+    for phone in phones {
+        let status = phone.replica.status();
+        if status.waiting + status.held > 0 {
+            let outbox: Vec<_> = phone.replica.outbox().map(|one| (one.edit.id, &one.state)).collect();
+            return Err(Oracle::Rest.found(format!("phone {}: {outbox:?}", phone.number)));
+        }
+    }
+    Ok(())
 }
 
 /// Every document can be made of its log, and is what its snapshot says.
@@ -214,11 +227,6 @@ fn convergence(registry: &Registry, phones: &[Phone]) -> Result<(), Wrong> {
         }
         for household in phone.replica.subjects() {
             shows_the_same(registry, phone, household, &unmerged).map_err(found)?;
-        }
-        let waiting = phone.replica.status();
-        if waiting.waiting + waiting.held > 0 {
-            let outbox: Vec<_> = phone.replica.outbox().map(|one| (one.edit.id, &one.state)).collect();
-            return Err(Oracle::Rest.found(format!("phone {}: {outbox:?}", phone.number)));
         }
     }
     Ok(())

@@ -57,9 +57,9 @@ told_by! {
     what_is_set_aside_never_made_again: NeverMadeAgain is told by Rest;
     a_genesis_that_all_documents_share: SharedGenesis is told by HonestWork;
     what_an_author_saw_ignored: SeenIgnored is told by NothingOverwritten;
-    a_cursor_handed_out_before_the_commit: CursorBeforeCommit is told by Convergence | NothingLost;
+    a_cursor_handed_out_before_the_commit: CursorBeforeCommit is told by Convergence | NothingLost | Rest;
     positions_drawn_from_a_sequence: PositionFromSequence is told by ExactlyOnce | Convergence;
-    an_acknowledgement_before_the_commit: AcknowledgeBeforeCommit is told by Acknowledged | HonestWork;
+    an_acknowledgement_before_the_commit: AcknowledgeBeforeCommit is told by Acknowledged | HonestWork | Rest;
     a_snapshot_saved_before_the_log: SnapshotBeforeLog is told by Rebuild | NoPanic;
     an_answer_for_every_grid: EveryScope is told by PermittedViews;
     a_held_change_told_to_be_merged: HeldToldMerged is told by Acknowledged;

@@ -360,8 +360,13 @@ impl World {
             self.log.committed.now = self.now;
             self.settle(0)?;
             self.register_what_nobody_has();
-            if round == 1 {
-                self.set_back()?;
+            match round {
+                1 => {
+                    self.phones.iter_mut().for_each(Phone::back_up);
+                    (0..self.phones.len()).try_for_each(|chosen| self.record_at(chosen))?;
+                }
+                3 => self.set_back()?,
+                _ => {}
             }
             for chosen in 0..self.phones.len() {
                 self.settle(chosen)?;
