@@ -71,6 +71,7 @@ fn what_staff_release_is_settled_and_shown_though_the_phone_was_the_one_to_ask()
         let (mut server, mut one, pending) = refused();
         let staff = one.replica.owner().staff;
         server.registry.assignments.insert((staff, GRID));
+        server.registry.quarantine.clear();
         one.clock = one.clock.plus_ms(DAY_MS);
         let mut effects = one.handle(Event::Sync { pull: true });
         while let Some(Effect::Send(request)) = effects.pop() {
